@@ -1,0 +1,49 @@
+"""What the user chooses when a model is applied."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..errors import InputError
+from ..model.form import VALUES
+from ..model.model import Model
+
+ADDITIVE, MULTIPLICATIVE, NONE = "additive", "multiplicative", "none"
+
+
+@dataclass(frozen=True)
+class DownscaleOptions:
+    """detail_gain: None takes the model's estimate. outside: whether pixels without a coarse value get a flagged model-only value.
+
+    bounds: lowest and highest possible value in the target's unit, None for the unit's default. periods: labels to do, empty for all.
+    """
+
+    conserve: str = ADDITIVE
+    detail_gain: float | None = None
+    outside: bool = False
+    bounds: tuple[float, float] | None = None
+    periods: Sequence[str] = ()
+
+    def check(self, model: Model) -> None:
+        if self.conserve not in (ADDITIVE, MULTIPLICATIVE, NONE):
+            raise InputError(f"Conservation is additive, multiplicative or none, not {self.conserve!r}.")
+        if self.conserve == MULTIPLICATIVE and model.form.kind != VALUES:
+            raise InputError(
+                f"Multiplicative conservation needs a model trained on values; this one was trained on {model.form.label}: train again, "
+                "or conserve additively."
+            )
+        if self.detail_gain is not None and not 0 <= self.detail_gain <= 3:
+            raise InputError(
+                f"The detail gain lies between 0 (smooth interpolation only) and 3, not at {self.detail_gain}."
+            )
+        if self.bounds is not None and not self.bounds[0] < self.bounds[1]:
+            raise InputError(f"The lower bound {self.bounds[0]} is not below the upper bound {self.bounds[1]}.")
+
+    def limits(self, model: Model) -> tuple[float, float]:
+        """The bounds in use: 0 to 0.6 m3/m3 (widened to what the target itself holds), none for other units."""
+        if self.bounds is not None:
+            return self.bounds
+        if model.target_unit == "m3/m3":
+            return min(0.0, model.target_range[0]), max(0.6, model.target_range[1])
+        return float("-inf"), float("inf")

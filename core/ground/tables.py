@@ -1,0 +1,338 @@
+"""A table of station observations as users keep them: words for missing, dates in several orders, percent."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from osgeo import osr
+
+from ..errors import InputError
+
+Floats = NDArray[np.float64]
+ORDERS = ("auto", "iso", "day first", "month first")
+UNITS = ("auto", "m3/m3", "percent")
+_MISSING_WORDS = frozenset(
+    ("", "no data", "no value", "n. a.")
+    + tuple("- -- --- nan na n/a n.a. null none nil nat missing nodata no_data m * ?".split())
+)
+_MISSING_CODES = (-9999.0, -999.0, -99.0, -99.9, -999.9, -9999.9, 9999.0, 99999.0, 999.0)
+_CLOCK = r"\d{1,2}(?::?\d\d){0,2}(?:[.,]\d+)?\s*(?:[AaPp]\.?[Mm]\.?)?"
+_TIME = rf"(?:[T\s,]+{_CLOCK}\s*(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?)?"
+_ISO = re.compile(rf"(\d{{4}})([-/.])(\d{{1,2}})(?:\2(\d{{1,2}}))?{_TIME}$")
+_COMPACT = re.compile(rf"((?:19|20)\d\d)(\d\d)(\d\d)(?:\.0)?{_TIME}$")
+_YEAR_LAST = re.compile(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{4}}){_TIME}$")
+_YEAR = re.compile(r"((?:19|20)\d\d)(?:\.0)?$")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A cleaned column: `values` (NaN or NaT where missing) and what was done to it."""
+
+    values: NDArray
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Measured soil moisture (m3/m3), one row per reading; x, y in `crs_wkt`, one place per station.
+
+    `date` is NaT where undated; `dropped` counts rows of the table that could not be used, by reason.
+    """
+
+    station: NDArray[np.str_]
+    x: Floats
+    y: Floats
+    date: NDArray[np.datetime64]
+    value: Floats
+    crs_wkt: str
+    notes: tuple[str, ...] = ()
+    dropped: dict[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    @property
+    def undated(self) -> bool:
+        return bool(np.isnat(self.date).all())
+
+    def places(self) -> tuple[NDArray[np.str_], Floats, Floats, NDArray[np.intp]]:
+        """Stations in order of name, their x and y, and each row's station number."""
+        names, first, number = np.unique(self.station, return_index=True, return_inverse=True)
+        return names, self.x[first], self.y[first], number.astype(np.intp)
+
+
+def clean_observations(
+    station: Iterable[object] | None,
+    x: Sequence[float] | Floats,
+    y: Sequence[float] | Floats,
+    date: Iterable[object] | None,
+    value: Iterable[object],
+    crs_wkt: str,
+    *,
+    unit: str = "auto",
+    order: str = "auto",
+) -> Observations:
+    """Observations from the columns of a table, one entry per row; `station` or `date` None where there is no
+    such field.
+
+    See `numbers`, `dates` and `volumetric` for missing words, orders of dates and units. Without
+    names every place is a station; a name at places more than about 100 m apart becomes several. Raises
+    InputError.
+    """
+    if not crs_wkt:
+        raise InputError("The station layer has no coordinate reference system: assign one first.")
+    value_column = numbers(value)
+    raw = value_column.values
+    if len(raw) == 0:
+        raise InputError("The station layer has no rows.")
+    moisture = volumetric(raw, unit)
+    when = dates(date, order, len(raw))
+    east, north = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    missing, placeless = ~np.isfinite(moisture.values), ~(np.isfinite(east) & np.isfinite(north))
+    keep = ~missing & ~placeless
+    dropped = {"no value": int(missing.sum()), "no place": int((placeless & ~missing).sum())}
+    if not keep.any():
+        raise InputError("No station row has both a place and a value.")
+    scale = _metres_per_unit(crs_wkt, east[keep], north[keep])
+    names = None if station is None else np.array(["" if s is None else str(s).strip() for s in station])[keep]
+    name, east, north, notes = _one_place_each(names, east[keep], north[keep], scale)
+    return Observations(
+        name,
+        east,
+        north,
+        when.values[keep],
+        moisture.values[keep],
+        crs_wkt,
+        (*value_column.notes, *moisture.notes, *when.notes, *notes),
+        {k: v for k, v in dropped.items() if v},
+    )
+
+
+def numbers(values: Iterable[object]) -> Column:
+    """float64, NaN for missing words and codes (such as -9999); a decimal comma is read as a point.
+
+    Text that is neither is left out and noted. Raises InputError when no number is left.
+    """
+    array = values if isinstance(values, np.ndarray) else None
+    if array is not None and array.dtype.kind in "fiu":
+        result, strange = array.astype(np.float64), {}
+    else:
+        items = list(values)
+        result, strange = np.full(len(items), math.nan), dict[str, int]()
+        for i, item in enumerate(items):
+            number = _number(item)
+            if number is None:
+                strange[str(item)] = strange.get(str(item), 0) + 1
+            else:
+                result[i] = number
+    result[np.isin(result, _MISSING_CODES) | ~np.isfinite(result)] = math.nan
+    if len(result) and not np.isfinite(result).any():
+        what = f": the first is {next(iter(strange))!r}" if strange else ""
+        raise InputError(f"The value field holds no number{what}; choose the field with the measured soil moisture.")
+    notes: tuple[str, ...] = ()
+    if strange:
+        notes = (f"{sum(strange.values())} values are not numbers and were left out, such as {next(iter(strange))!r}.",)
+    return Column(result, notes)
+
+
+def dates(values: Iterable[object] | None, order: str = "auto", count: int = 0) -> Column:
+    """datetime64[D] from dates, datetimes and text; NaT for missing, and for bare years, which do not name a
+    day.
+
+    `order` says how 03/04/2019 is meant ("day first", "month first"); "auto" takes the one order that all
+    values allow. Times of day and zones are dropped. `values` None gives `count` undated rows. Raises
+    InputError for text that is no date, for an order that some value contradicts, and in "auto" where nothing
+    proves an order.
+    """
+    if order not in ORDERS:
+        raise InputError(f"The order of dates must be one of {', '.join(ORDERS)}, not {order!r}.")
+    if values is None:
+        return Column(np.full(count, np.datetime64("NaT"), dtype="datetime64[D]"))
+    if isinstance(values, np.ndarray) and values.dtype.kind == "M":
+        return Column(values.astype("datetime64[D]"))
+    items = list(values)
+    # Few distinct dates stand for many rows: each is read once.
+    distinct = {item if isinstance(item, (str, int)) else str(item): _text(item) for item in items}
+    year_last = [match for text in distinct.values() if (match := _YEAR_LAST.match(text))]
+    day_first, notes = _resolve_order(year_last, order)
+    read = {key: _date(text, day_first) for key, text in distinct.items()}
+    result = np.array(
+        [read[item if isinstance(item, (str, int)) else str(item)] for item in items], dtype="datetime64[D]"
+    )
+    years = sum(bool(_YEAR.match(distinct[key])) for key in read)
+    if years:
+        notes.append("Dates that are only a year do not name a day: these observations count as undated.")
+    if any((match := _ISO.match(text)) and match[4] is None for text in distinct.values()):
+        notes.append("Dates that are only a month stand for the first day of it.")
+    return Column(result, tuple(notes))
+
+
+def volumetric(values: NDArray[np.float64], unit: str = "auto") -> Column:
+    """Soil moisture in m3/m3; negative values become NaN and are noted.
+
+    `unit` "percent" divides by 100, "m3/m3" keeps, "auto" takes values within 0..100 with a median above 1.5
+    for percent. Raises InputError where the values contradict the unit.
+    """
+    if unit not in UNITS:
+        raise InputError(f"The unit must be one of {', '.join(UNITS)}, not {unit!r}.")
+    result = np.array(values, dtype=np.float64)
+    notes = []
+    if negative := int((result < 0).sum()):
+        result[result < 0] = math.nan
+        notes.append(f"{negative} negative values were left out.")
+    known = result[np.isfinite(result)]
+    if len(known) == 0:
+        raise InputError("The value field holds no soil moisture: every value is missing or negative.")
+    largest, middle = float(known.max()), float(np.median(known))
+    if unit == "auto" and largest > 1.5:
+        if largest > 100 or middle <= 1.5:
+            raise InputError(
+                f"Values reach {largest:g} with a median of {middle:g}: neither m3/m3 nor percent by volume; "
+                "correct the outliers or convert the field to m3/m3 first."
+            )
+        unit = "percent"
+        notes.append(f"Values run from {known.min():g} to {largest:g}: taken as percent by volume and divided by 100.")
+    if unit == "percent":
+        if largest > 100:
+            raise InputError(f"Values reach {largest:g}, which no percentage by volume can: convert the field first.")
+        if largest <= 1.0:
+            notes.append(f"No value exceeds {largest:g} percent: check that the unit is not m3/m3.")
+        result /= 100
+    elif largest > 1.5:
+        raise InputError(
+            f"Values reach {largest:g}, which is not m3/m3: set the unit to percent if that is what they are."
+        )
+    if zeros := int((known == 0).sum()):
+        notes.append(f"{zeros} values are exactly 0, often frozen soil or a failing sensor; they were kept.")
+    return Column(result, tuple(notes))
+
+
+def _number(item: object) -> float | None:
+    """NaN for missing, None for what is not a number."""
+    if item is None:
+        return math.nan
+    if isinstance(item, (float, int, np.floating, np.integer)):
+        return float(item)
+    text = str(item).strip().strip('"').strip()
+    if text.lower() in _MISSING_WORDS:
+        return math.nan
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        # A decimal comma; with a point beside it the comma would only be a guess.
+        return float(text.replace(",", ".")) if text.count(",") == 1 and "." not in text else None
+    except ValueError:
+        return None
+
+
+def _text(item: object) -> str:
+    if isinstance(item, (dt.date, np.datetime64)):
+        text = "" if isinstance(item, np.datetime64) and np.isnat(item) else str(item)
+    elif item is None or (isinstance(item, (float, np.floating)) and math.isnan(float(item))):
+        text = ""
+    else:
+        text = str(item).strip().strip('"').strip()
+    return "" if text.lower() in _MISSING_WORDS or text in ("-9999", "0") else text
+
+
+def _resolve_order(year_last: Sequence[re.Match[str]], order: str) -> tuple[bool, list[str]]:
+    if not year_last:
+        return True, []
+    example = year_last[0][0]
+    if order == "iso":
+        raise InputError(
+            f"The date {example!r} does not begin with its year: set the order to day first or month first."
+        )
+    if order != "auto":
+        return order == "day first", []
+    proves_day = next((m for m in year_last if int(m[1]) > 12), None)
+    proves_month = next((m for m in year_last if int(m[3]) > 12), None)
+    if proves_day and proves_month:
+        raise InputError(
+            f"Dates are in two orders: {proves_day[0]!r} has the day first, {proves_month[0]!r} the month; use one."
+        )
+    if proves_day:
+        return True, [f"Dates are read with the day first, as {proves_day[0]!r} shows."]
+    if proves_month:
+        return False, [f"Dates are read with the month first, as {proves_month[0]!r} shows."]
+    if all(int(m[1]) == int(m[3]) for m in year_last):
+        return True, []
+    raise InputError(
+        f"The date {example!r} may have the day or the month first and no other date tells: set the order of dates."
+    )
+
+
+def _date(text: str, day_first: bool) -> np.datetime64:
+    if not text or _YEAR.match(text):
+        return np.datetime64("NaT", "D")
+    if match := _ISO.match(text):
+        parts = (match[1], match[3], match[4] or "1")
+    elif match := _COMPACT.match(text):
+        parts = (match[1], match[2], match[3])
+    elif match := _YEAR_LAST.match(text):
+        parts = (match[4], match[3], match[1]) if day_first else (match[4], match[1], match[3])
+    else:
+        raise InputError(f"{text!r} is not a date: write dates as 2021-08-03, or 03/08/2021 with the order set.")
+    try:
+        return np.datetime64(dt.date(*map(int, parts)), "D")
+    except ValueError as error:
+        order = "day" if day_first else "month"
+        hint = f" with the {order} first: set the other order of dates" if _YEAR_LAST.match(text) else ""
+        raise InputError(f"{text!r} is not a date{hint or ': check the table'}.") from error
+
+
+def _metres_per_unit(crs_wkt: str, x: Floats, y: Floats) -> float:
+    reference = osr.SpatialReference()
+    reference.ImportFromWkt(crs_wkt)
+    if not reference.IsGeographic():
+        return float(reference.GetLinearUnits()) or 1.0
+    if np.abs(y).max() > 90 or np.abs(x).max() > 360:
+        raise InputError(
+            "Station coordinates are not degrees: check that x is longitude, y latitude, "
+            "and that the layer's coordinate reference system is right."
+        )
+    return 111_000.0
+
+
+def _one_place_each(
+    names: NDArray[np.str_] | None, x: Floats, y: Floats, scale: float
+) -> tuple[NDArray[np.str_], Floats, Floats, list[str]]:
+    """Station names that stand for one place each, and that place for every row."""
+    if names is None or not (names != "").any():
+        _, place = np.unique(np.stack([x, y]), axis=1, return_inverse=True)
+        place = place.ravel()
+        # Numbered as they appear, so that they can be found again in the table.
+        first = np.unique(place, return_index=True)[1]
+        rank = np.argsort(np.argsort(first))
+        width = len(str(len(first)))
+        return np.array([f"point {k + 1:0{width}d}" for k in rank])[place], x, y, []
+    label, number = np.unique(names, return_inverse=True)
+    x, y = x.copy(), y.copy()
+    result = names.astype(object)
+    split = []
+    order = np.argsort(number, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(number[order])) + 1):
+        name = str(label[number[rows[0]]]) or "unnamed"
+        if max(np.ptp(x[rows]), np.ptp(y[rows])) * scale <= 100:
+            x[rows], y[rows], result[rows] = np.median(x[rows]), np.median(y[rows]), name
+            continue
+        split.append(name)
+        places, own = np.unique(np.round(np.stack([x[rows], y[rows]]) * scale / 100), axis=1, return_inverse=True)
+        own = own.ravel()
+        for k in range(places.shape[1]):
+            here = rows[own == k]
+            x[here], y[here], result[here] = np.median(x[here]), np.median(y[here]), f"{name} ({k + 1})"
+    notes = (
+        [f"{len(split)} station names stand for several places (such as {split[0]!r}): each place is a station."]
+        if split
+        else []
+    )
+    return result.astype(str), x, y, notes

@@ -1,0 +1,89 @@
+"""A trained model: what it predicts, from what, in which form, and how much of its detail to believe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from .form import Form
+from .linear import LinearPredictor
+from .predictor import Array, Predictor
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A factor as the model saw it on the coarse grid: range, mean and standard deviation of its values in `unit`."""
+
+    name: str
+    unit: str
+    minimum: float
+    maximum: float
+    mean: float
+    deviation: float
+
+
+@dataclass(frozen=True)
+class DetailGain:
+    """How much of the model's fine detail the product takes.
+
+    slope and standard_error: of true on predicted held-out contrasts between neighbouring coarse cells (`window` cells wide);
+    value: the slope shrunk by its uncertainty, within 0 to 1.5; share_explained: of those contrasts, with the gain applied.
+    """
+
+    value: float
+    slope: float
+    standard_error: float
+    share_explained: float
+    window: int
+
+
+@dataclass(frozen=True)
+class Model:
+    """Everything that applying needs; `predictor` works on factors in training form, after the linear `trend` if there is one."""
+
+    learner: str
+    title: str
+    factors: tuple[Factor, ...]
+    target: str
+    target_unit: str
+    target_range: tuple[float, float]
+    form: Form
+    trend: LinearPredictor | None
+    predictor: Predictor
+    gain: DetailGain
+    footprint_km: float | None = None
+    min_valid_share: float = 0.5
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for part in (self.predictor, self.trend):
+            if part is not None and part.factors != len(self.factors):
+                raise InputError(f"The model names {len(self.factors)} factors, but its parts expect {part.factors}.")
+
+    @property
+    def factor_names(self) -> list[str]:
+        return [factor.name for factor in self.factors]
+
+    def predict(self, x: Array) -> Array:
+        """y (n,) in training form from X (n, factors) in training form; rows with NaN give NaN."""
+        result = np.full(len(x), np.nan)
+        valid = np.isfinite(x).all(axis=1)
+        rows = x if valid.all() else x[valid]
+        if len(rows):
+            y = self.predictor.predict(rows)
+            result[valid] = y if self.trend is None else y + self.trend.predict(rows)
+        return result
+
+    def order(self, available: Sequence[str], where: str) -> list[str]:
+        """The model's factors, all of which must be in `available`; InputError names those missing in `where`."""
+        missing = [name for name in self.factor_names if name not in available]
+        if missing:
+            raise InputError(
+                f"{where} lacks the model's factor{'s' if len(missing) > 1 else ''} {', '.join(map(repr, missing))}; "
+                f"it has {', '.join(available) or 'none'}."
+            )
+        return self.factor_names

@@ -1,0 +1,14 @@
+"""Block work: full-width strips of rows, small enough for memory and large enough for fast kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+PIXELS = 2**19
+
+
+def strips(rows: int, cols: int, multiple: int = 1, pixels: int = PIXELS) -> Iterator[tuple[int, int]]:
+    """(first row, number of rows) of strips of about `pixels` pixels; heights are multiples of `multiple` but for the last."""
+    height = max(1, pixels // max(1, cols * multiple)) * multiple
+    for start in range(0, rows, height):
+        yield start, min(height, rows - start)

@@ -1,0 +1,331 @@
+"""Scores of agreement, against scipy, scikit-learn, plain loops and published numbers."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
+
+from soilmoisture.core.errors import InputError
+from soilmoisture.core.ground.metrics import (
+    R_CLASSES,
+    Agreement,
+    agreement,
+    gdown,
+    n_effective,
+    n_effective_in_space,
+    paired_r_difference,
+    r_class_counts,
+    r_interval,
+    station_bootstrap,
+    summary_identity_check,
+    williams_t,
+)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+def autoregressive(rng: np.random.Generator, n: int, phi: float) -> np.ndarray:
+    series = [rng.normal() / math.sqrt(1 - phi**2)]
+    for _ in range(n - 1):
+        series.append(phi * series[-1] + rng.normal())
+    return np.array(series)
+
+
+def test_agreement_equals_scipy_and_sklearn(rng):
+    y = rng.uniform(0.05, 0.4, 200)
+    x = 0.6 * y + 0.1 + rng.normal(0, 0.04, 200)
+    found = agreement(x, y)
+    assert found.n == 200
+    assert found.bias == pytest.approx(np.mean(x) - np.mean(y), abs=1e-15)
+    assert found.rmse == pytest.approx(math.sqrt(mean_squared_error(y, x)), abs=1e-14)
+    assert found.ubrmse == pytest.approx(np.std(x - y), abs=1e-14)
+    assert found.mae == pytest.approx(mean_absolute_error(y, x), abs=1e-15)
+    assert found.r == pytest.approx(stats.pearsonr(x, y)[0], abs=1e-13)
+    assert found.spearman == pytest.approx(stats.spearmanr(x, y)[0], abs=1e-13)
+    assert found.r2_efficiency == pytest.approx(r2_score(y, x), abs=1e-12)
+    assert found.r2_correlation == pytest.approx(stats.linregress(y, x).rvalue ** 2, abs=1e-12)
+    assert found.slope == pytest.approx(stats.linregress(y, x).slope, abs=1e-13)
+    assert found.r_ci == pytest.approx(tuple(stats.pearsonr(x, y).confidence_interval(0.95)), abs=1e-12)
+
+
+def test_r_squared_and_efficiency_are_not_the_same(rng):
+    y = rng.uniform(0.1, 0.3, 50)
+    found = agreement(y + 0.2, y)
+    assert found.r2_correlation == pytest.approx(1)
+    assert found.r2_efficiency < -5
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_identities(seed):
+    rng = np.random.default_rng(seed)
+    x, y = rng.normal(0.2, 0.05, 37), rng.normal(0.25, 0.07, 37)
+    s = agreement(x, y)
+    assert s.rmse**2 == pytest.approx(s.bias**2 + s.ubrmse**2, abs=1e-12)
+    sx, sy = x.std(), y.std()
+    assert s.ubrmse**2 == pytest.approx((sx - sy) ** 2 + 2 * sx * sy * (1 - s.r), abs=1e-12)
+    assert s.ubrmse**2 == pytest.approx(sx**2 + sy**2 - 2 * sx * sy * s.r, abs=1e-12)  # Taylor diagram
+
+
+def test_kge_by_its_parts():
+    y = np.array([0.1, 0.2, 0.3, 0.4])
+    s = agreement(2 * y, y)  # r 1, twice the spread, twice the mean
+    assert (s.r, s.kge_variability, s.kge_bias) == pytest.approx((1, 2, 2))
+    assert s.kge == pytest.approx(1 - math.sqrt(2))
+
+
+def test_missing_values_leave_pairs_whole(rng):
+    x, y = rng.normal(size=30), rng.normal(size=30)
+    holes_x, holes_y = x.copy(), y.copy()
+    holes_x[[1, 5]], holes_y[[5, 8]] = np.nan, np.inf
+    keep = np.delete(np.arange(30), [1, 5, 8])
+    assert agreement(holes_x, holes_y) == agreement(x[keep], y[keep])
+
+
+def test_few_pairs_and_no_variation():
+    assert agreement([], []).n == 0 and math.isnan(agreement([], []).bias)
+    two = agreement([0.1, 0.2], [0.2, 0.2])
+    assert two.n == 2 and two.bias == pytest.approx(-0.05) and math.isnan(two.r) and math.isnan(two.ubrmse)
+    flat = agreement([0.2, 0.2, 0.2, 0.2], [0.1, 0.2, 0.3, 0.4])
+    assert math.isnan(flat.r) and math.isnan(flat.spearman) and math.isnan(flat.kge)
+    assert flat.slope == 0 and flat.bias == pytest.approx(-0.05)
+    flat_truth = agreement([0.1, 0.2, 0.3, 0.4], [0.2] * 4)
+    assert math.isnan(flat_truth.r2_efficiency) and math.isnan(flat_truth.slope)
+    # A mean of equal float32 numbers differs from them in the last digit: still no variation.
+    assert math.isnan(
+        agreement(np.full(9, np.float32(0.1)) * (1 + np.arange(9) % 2 * 1e-16), np.arange(9.0)).r
+    )
+
+
+def test_r_interval_of_a_perfect_and_of_a_tiny_sample():
+    assert r_interval(1.0, 10) == (1.0, 1.0)
+    assert all(math.isnan(v) for v in r_interval(0.5, 3))
+    narrow, wide = r_interval(0.6, 100), r_interval(0.6, 20)
+    assert wide[0] < narrow[0] < 0.6 < narrow[1] < wide[1]
+    # Tsogtbaatar et al. 2023: r .42 and .51 at 153 points overlap.
+    assert r_interval(0.42, 153) == pytest.approx((0.28, 0.54), abs=0.005)
+    assert r_interval(0.51, 153) == pytest.approx((0.38, 0.62), abs=0.005)
+
+
+def test_n_effective_of_known_autocorrelation():
+    rng = np.random.default_rng(3)
+    n, found = 400, []
+    for _ in range(60):
+        found.append(n_effective(autoregressive(rng, n, 0.8), autoregressive(rng, n, 0.7)))
+    assert np.mean(found) == pytest.approx(n * (1 - 0.56) / (1 + 0.56), rel=0.06)
+
+
+def test_n_effective_equals_a_plain_loop_with_gaps(rng):
+    time = np.array([0, 1, 2, 3, 10, 11, 12, 13, 14, 30, 31, 32])
+    x, y = autoregressive(rng, 12, 0.6), autoregressive(rng, 12, 0.6)
+
+    def lag_one(v):
+        z = v - v.mean()
+        products = [z[i] * z[i + 1] for i in range(11) if time[i + 1] - time[i] == 1]
+        return (sum(products) / len(products)) / (sum(z * z) / 12)
+
+    expected = min(12, max(3, 12 * (1 - lag_one(x) * lag_one(y)) / (1 + lag_one(x) * lag_one(y))))
+    shuffled = rng.permutation(12)
+    assert n_effective(x[shuffled], y[shuffled], time[shuffled]) == pytest.approx(expected, abs=1e-12)
+
+
+def test_n_effective_bounds(rng):
+    white = rng.normal(size=50)
+    assert n_effective(white, -white[::-1] + rng.normal(size=50)) <= 50
+    ramp = np.arange(100.0)
+    assert n_effective(ramp, ramp) == pytest.approx(3, abs=0.5)
+    assert math.isnan(n_effective(ramp[:4], ramp[:4])) and math.isnan(n_effective(ramp, np.ones(100)))
+
+
+def test_n_effective_in_space_makes_the_test_honest():
+    rng = np.random.default_rng(11)
+    n, hits, naive, sizes = 60, 0, 0, []
+    for _ in range(150):
+        east, north = rng.uniform(0, 100, (2, n))
+        distance = np.hypot(east[:, None] - east, north[:, None] - north)
+        root = np.linalg.cholesky(np.exp(-distance / 40) + 1e-9 * np.eye(n))
+        x, y = root @ rng.normal(size=n), root @ rng.normal(size=n)
+        size, r = n_effective_in_space(x, y, east, north), stats.pearsonr(x, y)
+        sizes.append(size)
+        naive += r[1] < 0.05
+        t = r[0] * math.sqrt((size - 2) / (1 - r[0] ** 2))
+        hits += 2 * stats.t.sf(abs(t), size - 2) < 0.05
+    assert naive / 150 > 0.25
+    assert hits / 150 < 0.12
+    assert 3 <= np.median(sizes) < n / 2
+
+
+def test_n_effective_in_space_equals_the_brute_form(rng):
+    n, classes = 40, 13
+    east, north, x, y = rng.uniform(0, 10, (4, n))
+    distance = [[math.hypot(east[i] - east[j], north[i] - north[j]) for j in range(n)] for i in range(n)]
+    top = max(max(row) for row in distance)
+
+    def matrix(v):
+        z = v - v.mean()
+        total, count = [0.0] * classes, [0] * classes
+        kind = [[-1] * n for _ in range(n)]
+        for i in range(n):
+            for j in range(n):
+                if i != j:
+                    k = next(k for k in range(classes) if distance[i][j] <= top * (k + 1) / classes + 1e-12)
+                    kind[i][j] = k
+                    total[k] += z[i] * z[j]
+                    count[k] += 1
+        var = sum(z * z) / n
+        return np.array(
+            [
+                [1.0 if i == j else total[kind[i][j]] / count[kind[i][j]] / var for j in range(n)]
+                for i in range(n)
+            ]
+        )
+
+    centre = np.eye(n) - 1 / n
+    rx, ry = matrix(x), matrix(y)
+    expected = 1 + np.trace(centre @ rx) * np.trace(centre @ ry) / np.trace(centre @ rx @ centre @ ry)
+    assert n_effective_in_space(x, y, east, north) == pytest.approx(min(n, max(3, expected)), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("correlations", "n", "t", "p"),
+    [
+        # R package psych, r.test: printed in its documentation (Steiger's case A) and in worked examples.
+        ((0.4, 0.5, 0.1), 103, -0.89, 0.37),
+        ((0.5, 0.1, 0.7), 30, 3.38, None),
+        # mtcars: r(hp, mpg) against r(hp, am); psych gives t -5.563815, p 5.301858e-06.
+        ((-0.7761684, -0.2432043, 0.5998324), 32, -5.563815, 5.301858e-06),
+    ],
+)
+def test_williams_golden_numbers(correlations, n, t, p):
+    found = williams_t(*correlations, n)
+    digits = 5e-6 if abs(t) > 5 else 5e-3
+    assert found == pytest.approx(t, abs=digits)
+    if p is not None:
+        assert 2 * stats.t.sf(abs(found), n - 3) == pytest.approx(p, rel=1e-4 if p < 0.01 else 0.02)
+
+
+def test_paired_test_holds_its_size_and_finds_a_difference():
+    rng = np.random.default_rng(5)
+    n, repeats, rejected, found = 40, 1500, 0, 0
+    for _ in range(repeats):
+        shared, y = rng.normal(size=n), rng.normal(size=n)
+        a, b = (0.5 * y + 0.6 * shared + rng.normal(size=n) for _ in range(2))
+        rejected += paired_r_difference(a, b, y).p < 0.05
+        found += paired_r_difference(a + 2 * y, b, y).p < 0.05
+    assert 0.02 < rejected / repeats < 0.08
+    assert found / repeats > 0.5
+
+
+def test_paired_test_of_equal_series_and_with_fewer_effective_pairs(rng):
+    y, a = rng.normal(size=(2, 40))
+    same = paired_r_difference(a, a, y)
+    assert same.difference == 0 and same.t == 0 and same.p == 1
+    b = rng.normal(size=40) + y
+    assert paired_r_difference(a, b, y, 12).p > paired_r_difference(a, b, y).p
+    assert paired_r_difference(a, b, y, 500).n_effective == 40
+    found = paired_r_difference(a, b, y, 12)
+    r = np.corrcoef([a, b, y])
+    assert found.t == pytest.approx(williams_t(r[0, 2], r[1, 2], r[0, 1], 12), abs=1e-12)
+    assert found.p == pytest.approx(2 * stats.t.sf(abs(found.t), 9), abs=1e-12)
+
+
+def naive_bootstrap(a, b, y, station, repeats, seed, min_pairs):
+    rng = np.random.default_rng(seed)
+    names = np.unique(station)
+    rows = {name: np.flatnonzero(station == name) for name in names}
+    draws = []
+    for _ in range(repeats):
+        times = rng.multinomial(len(names), np.full(len(names), 1 / len(names)))
+        at = np.concatenate([np.tile(rows[name], k) for name, k in zip(names, times)])
+        own = [
+            np.corrcoef(a[rows[m]], y[rows[m]])[0, 1] - np.corrcoef(b[rows[m]], y[rows[m]])[0, 1]
+            for m, k in zip(names, times)
+            for _ in range(k)
+            if len(rows[m]) >= min_pairs
+        ]
+        draws.append(
+            [
+                np.corrcoef(a[at], y[at])[0, 1] - np.corrcoef(b[at], y[at])[0, 1],
+                np.mean(own),
+                math.sqrt(np.mean((a - y)[at] ** 2)) - math.sqrt(np.mean((b - y)[at] ** 2)),
+                np.std((a - y)[at]) - np.std((b - y)[at]),
+            ]
+        )
+    # Percentiles expanded by Student's t.
+    tail = 100 * stats.norm.cdf(
+        -math.sqrt(len(names) / (len(names) - 1)) * stats.t.ppf(0.975, len(names) - 1)
+    )
+    return np.percentile(draws, [tail, 100 - tail], axis=0)
+
+
+def test_station_bootstrap_equals_a_resampling_loop(rng):
+    station = np.repeat([f"s{i}" for i in range(9)], [5, 9, 12, 3, 4, 8, 20, 6, 2])
+    y = rng.normal(0.2, 0.05, len(station))
+    a, b = y + rng.normal(0.01, 0.03, len(y)), y + rng.normal(-0.02, 0.05, len(y))
+    low, high = naive_bootstrap(a, b, y, station, 150, 4, 3)
+    found = station_bootstrap(a, b, y, station, repeats=150, seed=4)
+    for k, name in enumerate(("pooled_r", "station_mean_r", "rmse", "ubrmse")):
+        interval = getattr(found, name)
+        assert (interval.low, interval.high) == pytest.approx((low[k], high[k]), abs=1e-10), name
+        assert interval.low <= interval.value <= interval.high
+    assert found.pooled_r.value == pytest.approx(np.corrcoef(a, y)[0, 1] - np.corrcoef(b, y)[0, 1], abs=1e-12)
+    assert found.product_r.value == pytest.approx(np.corrcoef(a, y)[0, 1], abs=1e-12)
+
+
+def test_station_bootstrap_depends_on_the_seed_only_and_needs_stations(rng):
+    y = rng.normal(size=60)
+    a, b, station = y + rng.normal(size=60), y + rng.normal(size=60), np.repeat(np.arange(12), 5)
+    assert station_bootstrap(a, b, y, station, seed=1) == station_bootstrap(a, b, y, station, seed=1)
+    assert station_bootstrap(a, b, y, station, seed=1) != station_bootstrap(a, b, y, station, seed=2)
+    assert math.isnan(station_bootstrap(a, b, y, np.repeat([0, 1], 30)).pooled_r.low)
+    with pytest.raises(InputError, match="complete pairs"):
+        station_bootstrap([np.nan], [1.0], [1.0], ["a"])
+
+
+def test_station_bootstrap_is_wider_than_one_that_ignores_stations(rng):
+    station = np.repeat(np.arange(10), 30)
+    level = rng.normal(size=10)[station]
+    y = rng.normal(size=300) * 0.3 + level
+    a, b = y * 0.2 + rng.normal(size=10)[station], y * 0.2 + rng.normal(size=10)[station]
+    whole = station_bootstrap(a, b, y, station).pooled_r
+    single = station_bootstrap(a, b, y, np.arange(300)).pooled_r
+    assert whole.high - whole.low > 1.5 * (single.high - single.low)
+
+
+def test_station_bootstrap_of_equally_good_products_rarely_finds_a_difference():
+    rng, stations, found = np.random.default_rng(6), 8, 0
+    for k in range(200):
+        station = np.repeat(np.arange(stations), 12)
+        y = rng.normal(size=stations)[station] * 0.5 + rng.normal(size=96)
+        a, b = (y + rng.normal(size=stations)[station] * 0.5 + rng.normal(size=96) for _ in range(2))
+        found += station_bootstrap(a, b, y, station, repeats=400, seed=k).pooled_r.excludes_zero
+    assert found / 200 < 0.09
+
+
+def test_identity_of_summaries_holds_for_ours_and_catches_the_published_one():
+    rng = np.random.default_rng(2)
+    rows = [agreement(rng.normal(0.2, 0.05, 20), rng.normal(0.25, 0.05, 20)) for _ in range(15)]
+    check = summary_identity_check(rows)
+    assert check.holds and check.mean_rmse == pytest.approx(np.mean([row.rmse for row in rows]))
+    # Sang 2026 reports means over 57 sites of bias -.046, ubRMSE .040 and RMSE .047, which cannot belong
+    # together.
+    published = summary_identity_check([Agreement(44, bias=-0.046, ubrmse=0.040, rmse=0.047)])
+    assert not published.holds and published.floor == pytest.approx(0.061, abs=5e-4)
+
+
+def test_classes_of_r():
+    assert len(R_CLASSES) == 6
+    assert r_class_counts([-0.3, 0.0, 0.19, 0.2, 0.5, 0.6, 0.8, 1.0, math.nan]) == (1, 2, 1, 1, 1, 2)
+    assert r_class_counts([]) == (0, 0, 0, 0, 0, 0)
+
+
+def test_gdown_bounds():
+    perfect = Agreement(9, bias=0.0, r=1.0, slope=1.0)
+    poor = Agreement(9, bias=0.1, r=0.2, slope=0.1)
+    assert gdown(perfect, poor) == 1 and gdown(poor, perfect) == -1 and gdown(poor, poor) == 0
