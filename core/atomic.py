@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import uuid
 from collections.abc import Iterator
@@ -10,14 +11,20 @@ from pathlib import Path
 
 from .errors import InputError
 
+# What GDAL keeps beside a raster; beside a new one the old one's would be wrong.
+_SIDECARS = (".aux.xml", ".ovr", ".msk")
+
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; move it there when the block ends well, remove it when it does not.
 
-    Raises InputError when the folder cannot be written to.
+    Missing folders are made. Statistics and overviews that belong to a raster which is replaced go with it.
+    Raises InputError when the output cannot be written there.
     """
     target = Path(path)
+    if not target.name or target.is_dir():
+        raise InputError(f"The output {str(path)!r} is not the name of a file: give a file name in a folder.")
     # The suffix stays last: GDAL and QGIS choose formats by it.
     work = target.with_name(f".{target.stem}-{uuid.uuid4().hex[:8]}{target.suffix}")
     try:
@@ -37,6 +44,14 @@ def whole_file(path: str | Path) -> Iterator[Path]:
                 f"The finished output could not be moved to {target} ({error.strerror}): "
                 "close the program that holds it open, or choose another name."
             ) from error
+        for suffix in _SIDECARS:
+            _remove(target.with_name(target.name + suffix))
     finally:
-        for leftover in (work, work.with_name(work.name + ".aux.xml")):
-            leftover.unlink(missing_ok=True)
+        for leftover in (work, *(work.with_name(work.name + suffix) for suffix in _SIDECARS)):
+            _remove(leftover)
+
+
+def _remove(path: Path) -> None:
+    # Where another program holds a leftover open, the reason the run ended matters more.
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)

@@ -24,8 +24,7 @@ def _register_package() -> None:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules["soilmoisture"] = module
-    if init.exists():  # TEMPORARY
-        spec.loader.exec_module(module)
+    spec.loader.exec_module(module)
 
 
 _register_package()

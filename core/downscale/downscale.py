@@ -1,88 +1,41 @@
-"""Apply a model: product = smooth conserving interpolation of the coarse field + detail gain x conserving detail of the model.
+"""Apply a model: product = smooth conserving interpolation of the coarse field + detail gain x conserving detail.
 
-Both parts conserve every coarse value, so the product does, for every gain. Written as one field: with model field d, support A, bilinear
-interpolation U and gain g, product = U a + g d where A U a = Z - g A d. A d is gathered while d is predicted; a is solved on the coarse
-grid; a second pass adds U a. Neither pass holds the fine raster in memory.
+Both parts conserve every coarse value, so the product does, for every gain. Written as one field: with model field d,
+support A, bilinear interpolation U and gain g, product = U a + g d where A U a = Z - g A d. A d is gathered while d is
+predicted (first pass); a is solved on the coarse grid; a second pass adds U a. Neither pass holds the fine raster in
+memory.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..model.form import VALUES
 from ..model.model import Model
 from ..progress import Progress
-from ..raster.conserve import Conservation, Interpolation, hold_bounds
-from ..raster.grid import Grid
+from ..raster.conserve import Conservation
 from ..raster.periods import Period
 from ..raster.stack import Band, Stack, StackWriter, small_block_cache
-from ..raster.support import Array, RunningMean, Support
+from ..raster.support import RunningMean, Support
 from ..raster.tiles import strips
-from .fields import Fields, cells_of
+from .fields import Fields, additive, multiplicative, unconserved
 from .options import MULTIPLICATIVE, NONE, DownscaleOptions
-from .quality import CLIPPED, MODEL_ONLY, NODATA, OK, OUTSIDE_TRAINING
+from .prediction import FinePrediction
+from .product import ProductWriter, Solved, Strip
+from .quality import NODATA
+from .results import Downscaling, PeriodResult, Picture
 
-_PICTURE = 700
+__all__ = ["DownscaleOptions", "Downscaling", "PeriodResult", "Picture", "downscale"]
+
 _PICTURES = 3
-
-
-@dataclass(frozen=True)
-class PeriodResult:
-    """One period. left_over: largest |support mean of the product - coarse value| over conserved cells, and its root mean square.
-
-    detail: standard deviation of product - smooth interpolation over pixels; uncovered: cells with a value but too few valid pixels.
-    """
-
-    period: Period | None
-    pixels: int
-    gaps: int
-    model_only: int
-    clipped: int
-    conserved_cells: int
-    uncovered_cells: int
-    left_over: float
-    left_over_rms: float
-    detail: float
-    coarse_deviation: float
-    fine_mean: float
-
-    @property
-    def label(self) -> str:
-        return self.period.label if self.period else "undated"
-
-
-@dataclass(frozen=True)
-class Picture:
-    """Coarse and fine map of a period, thinned for a page; quality codes likewise."""
-
-    label: str
-    coarse: Array
-    fine: Array
-    quality: NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Downscaling:
-    """What was done, per period and over all; outside_training: share of valid pixels beyond the training range, per factor."""
-
-    gain: float
-    gain_estimated: bool
-    footprint_km: float | None
-    fine: Grid
-    coarse: Grid
-    periods: list[PeriodResult]
-    skipped: list[str]
-    outside_training: dict[str, float]
-    pictures: list[Picture]
-    notes: list[str] = field(default_factory=list)
+_NOTED_OUTSIDE = 0.2
 
 
 def downscale(
@@ -96,20 +49,23 @@ def downscale(
 ) -> Downscaling:
     """Write the fine map, one band per period, and the quality stack if asked for.
 
-    Raises InputError for missing factors, other units, ranges that do not fit, grids that do not overlap, and no period to do.
+    Raises InputError for missing factors, other units, ranges that do not fit, grids that do not overlap, and no period
+    to do.
     """
     options, progress = options or DownscaleOptions(), progress or Progress()
     options.check(model)
-    with Stack.open(fine_path) as fine, Stack.open(coarse_path) as coarse, small_block_cache():
+    _check_paths([fine_path, coarse_path], [output] if quality is None else [output, quality])
+    with ExitStack() as stack, small_block_cache():
+        fine, coarse = stack.enter_context(Stack.open(fine_path)), stack.enter_context(Stack.open(coarse_path))
         run = _Run(model, fine, coarse, options, progress)
         bands = [Band(coarse.target_name or model.target, period, model.target_unit) for period in run.periods]
         tags = {"MODEL": model.title, "DETAIL_GAIN": f"{run.gain:.4g}", "CONSERVE": options.conserve}
-        with StackWriter(output, fine.grid, bands, tags) as out:
-            if quality is None:
-                return run.all_periods(out, None)
-            names = [Band("quality", band.period) for band in bands]
-            with StackWriter(quality, fine.grid, names, tags, "uint8", NODATA) as flags:
-                return run.all_periods(out, flags)
+        out = stack.enter_context(StackWriter(output, fine.grid, bands, tags))
+        flags = None
+        if quality is not None:
+            codes = [Band("quality", band.period) for band in bands]
+            flags = stack.enter_context(StackWriter(quality, fine.grid, codes, tags, "uint8", NODATA))
+        return run.all_periods(out, flags)
 
 
 class _Run:
@@ -117,67 +73,77 @@ class _Run:
         self.model, self.fine, self.coarse, self.options, self.progress = model, fine, coarse, options, progress
         if coarse.target_name is None:
             raise InputError(
-                f"{coarse.name} has no band marked as the target: give the COARSE stack made by 'Resample to a common grid'."
+                f"{coarse.name} has no band marked as the target: give the COARSE stack made by 'Resample to a common "
+                "grid'."
             )
+        self.target = coarse.target_name
         self.cell = Support(fine.grid, coarse.grid)
         footprint = coarse.tags.get("FOOTPRINT_KM")
         self.support = Support(fine.grid, coarse.grid, float(footprint)) if footprint else self.cell
         self.min_share = float(coarse.tags.get("MIN_VALID_SHARE", model.min_valid_share))
+        self.whole = options.conserve == NONE and model.form.kind == VALUES
         self.gain = model.gain.value if options.detail_gain is None else options.detail_gain
-        self.low, self.high = options.limits(model)
         self.notes: list[str] = []
-        self.names = model.order(fine.factor_names, f"The FINE stack {fine.name}")
-        if model.form.kind != VALUES:
-            model.order(coarse.factor_names, f"The COARSE stack {coarse.name}")
-        _check_units(model, fine)
-        extra = [name for name in fine.factor_names if name not in self.names]
+        if self.whole:
+            self.gain = 1.0
+            self.notes.append("Without conservation the model's values are written as they are, without a detail gain.")
+        self.prediction = FinePrediction(model, fine, coarse)
+        extra = [name for name in fine.factor_names if name not in self.prediction.names]
         if extra:
             self.notes.append(f"Not used by the model: {', '.join(extra)}.")
+        if self.target != model.target:
+            self.notes.append(f"The model was trained on {model.target!r} and is applied to {self.target!r}.")
         self.periods, self.skipped = self._choose_periods()
-        self.outside = np.zeros(len(self.names))
-        self.valid_pixels = 0
-        self.pictures: list[Picture] = []
-        self.multiple = self.cell.ratio or 1
+        self.prediction.check_ranges(self.periods[0])
 
     def all_periods(self, out: StackWriter, flags: StackWriter | None) -> Downscaling:
-        results = []
-        shown = {round(i) for i in np.linspace(0, len(self.periods) - 1, min(_PICTURES, len(self.periods)))}
+        held = self.options.conserve != NONE
+        bounds = self.options.limits(self.model)
+        writer = ProductWriter(out, flags, self.support, held, self.options.outside, bounds)
+        count = len(self.periods)
+        shown = {round(i) for i in np.linspace(0, count - 1, min(_PICTURES, count))}
+        results, pictures = [], []
         with tempfile.TemporaryFile(dir=out.path.parent) as store:
             for number, period in enumerate(self.periods):
-                step = self.progress.part(number / len(self.periods), (number + 1) / len(self.periods))
+                step = self.progress.part(number / count, (number + 1) / count)
                 step.set(0.0, f"Downscaling {period.label if period else ''}".strip())
-                results.append(self._one_period(period, number + 1, out, flags, store, number in shown, step))
-                if number == 0:
-                    self._check_ranges()
-        outside = {name: float(n / max(1, self.valid_pixels)) for name, n in zip(self.names, self.outside)}
+                solved = self._first_pass(period, store, step.part(0.0, 0.8))
+                result, picture = writer.write(period, number + 1, solved, self._stored(store), step.part(0.8, 1.0))
+                results.append(result)
+                if number in shown:
+                    pictures.append(picture)
+        outside = self.prediction.outside_share
+        for name, share in outside.items():
+            if share > _NOTED_OUTSIDE:
+                self.notes.append(f"Factor {name!r} lies outside its training range in {share:.0%} of the pixels.")
         return Downscaling(
-            self.gain,
-            self.options.detail_gain is None,
-            self.support.footprint_km,
-            self.fine.grid,
-            self.coarse.grid,
-            results,
-            self.skipped,
-            outside,
-            self.pictures,
-            self.notes,
+            gain=self.gain,
+            gain_estimated=self.options.detail_gain is None and not self.whole,
+            footprint_km=self.support.footprint_km,
+            fine=self.fine.grid,
+            coarse=self.coarse.grid,
+            periods=results,
+            skipped=self.skipped,
+            outside_training=outside,
+            pictures=pictures,
+            notes=self.notes,
         )
 
     def _choose_periods(self) -> tuple[list[Period | None], list[str]]:
-        name = self.coarse.target_name
-        periods, skipped = [], []
-        known = {period.label if period else "undated" for period in self.coarse.target_periods}
-        unknown = [label for label in self.options.periods if label not in known]
+        labels = {period: period.label if period else "undated" for period in self.coarse.target_periods}
+        unknown = [label for label in self.options.periods if label not in labels.values()]
         if unknown:
-            raise InputError(f"The COARSE stack has no period {', '.join(unknown)}; it has {', '.join(sorted(known))}.")
-        for period in self.coarse.target_periods:
-            label = period.label if period else "undated"
+            raise InputError(
+                f"The COARSE stack has no period {', '.join(unknown)}; it has {', '.join(labels.values())}."
+            )
+        periods, skipped = [], []
+        for period, label in labels.items():
             if self.options.periods and label not in self.options.periods:
                 continue
-            missing = [factor for factor in self.names if not self.fine.has(factor, period)]
+            missing = self.prediction.missing(period)
             if missing:
                 skipped.append(f"{label}: no {', '.join(missing)}")
-            elif not np.isfinite(self.coarse.read(self.coarse.index(name or "", period))).any():
+            elif not np.isfinite(self.coarse.read(self.coarse.index(self.target, period))).any():
                 skipped.append(f"{label}: no valid coarse value")
             else:
                 periods.append(period)
@@ -185,215 +151,69 @@ class _Run:
             raise InputError("No period can be downscaled: " + "; ".join(skipped[:5]) + ".")
         return periods, skipped
 
-    def _one_period(
-        self,
-        period: Period | None,
-        band: int,
-        out: StackWriter,
-        flags: StackWriter | None,
-        store: IO[bytes],
-        shown: bool,
-        progress: Progress,
-    ) -> PeriodResult:
-        wanted = self.coarse.read(self.coarse.index(self.coarse.target_name or "", period))
+    def _first_pass(self, period: Period | None, store: IO[bytes], progress: Progress) -> Solved:
+        """Predict the model's field into `store`; gather what the coarse solution needs on the way."""
+        wanted = self.coarse.read(self.coarse.index(self.target, period))
         valid = np.isfinite(wanted)
         system = Conservation(self.support, valid)
         weighted = Conservation(self.support, valid) if self.options.conserve == MULTIPLICATIVE else None
         mean, share = RunningMean(self.support), RunningMean(self.cell)
-        references = self._references(period)
+        references = self.prediction.references(period, wanted)
         store.seek(0)
         for row0, rows in self._strips():
             progress.check()
-            detail, outside = self._predict(period, row0, rows, references)
-            store.write(detail.tobytes())
-            store.write(outside.tobytes())
-            values = detail.astype(np.float64)
+            field, outside = self.prediction.strip(period, row0, rows, references)
+            _store(store, field.tobytes() + outside.tobytes())
+            values = field.astype(np.float64)
             used = np.isfinite(values)
             system.add(used.astype(np.float64), row0)
             if weighted is not None:
                 if (values[used] <= 0).any():
                     raise InputError(
-                        "The model predicts values of 0 or below, which cannot be conserved by multiplication: conserve additively."
+                        "The model predicts values of 0 or below, which cannot be conserved by multiplication: "
+                        "conserve additively."
                     )
                 weighted.add(np.where(used, values, 0.0), row0)
             mean.add(values, row0)
             share.add(values, row0)
-            progress.set(0.8 * (row0 + rows) / self.fine.grid.rows)
-        model_mean = mean.result()[0]
-        cell_share = share.result()[1]
+            progress.set((row0 + rows) / self.fine.grid.rows)
+        model_mean, cell_share = mean.result()[0], share.result()[1]
         covered = valid & (cell_share >= self.min_share - 1e-9)
-        fields = self._fields(wanted, model_mean, covered, system, weighted)
-        return self._write(
-            period, band, out, flags, store, shown, progress.part(0.8, 1.0), wanted, covered, cell_share, fields
-        )
-
-    def _references(self, period: Period | None) -> list[tuple[Interpolation, Array] | None]:
-        """Per factor what is subtracted from it on the fine grid: the coarse reference, ready to be interpolated."""
-        references: list[tuple[Interpolation, Array] | None] = []
-        for name in self.names:
-            if self.model.form.kind == VALUES:
-                references.append(None)
-                continue
-            reference = self.model.form.reference(self.coarse.read(self.coarse.index(name, period)))
-            valid = np.isfinite(reference)
-            if not valid.any():
-                raise InputError(f"Factor {name!r} has no valid coarse cell{' in ' + period.label if period else ''}.")
-            references.append((Interpolation(self.fine.grid, self.coarse.grid, valid), reference))
-        return references
-
-    def _predict(
-        self, period: Period | None, row0: int, rows: int, references: Sequence[tuple[Interpolation, Array] | None]
-    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        """Model field (rows, cols) float32, NaN where a factor is missing, and whether a factor is outside its training range."""
-        columns, outside = [], np.zeros((rows, self.fine.grid.cols), bool)
-        raw = [self.fine.read(self.fine.index(name, period), row0, rows) for name in self.names]
-        valid = np.isfinite(raw).all(axis=0)
-        for k, (values, reference, factor) in enumerate(zip(raw, references, self.model.factors)):
-            beyond = ((values < factor.minimum) | (values > factor.maximum)) & valid
-            self.outside[k] += beyond.sum()
-            outside |= beyond
-            columns.append(
-                values[valid] if reference is None else (values - reference[0](reference[1], row0, rows))[valid]
-            )
-        self.valid_pixels += int(valid.sum())
-        result = np.full(valid.shape, np.nan, np.float32)
-        if columns and valid.any():
-            result[valid] = self.model.predict(np.column_stack(columns))
-        return result, outside.astype(np.uint8)
-
-    def _fields(
-        self,
-        wanted: Array,
-        model_mean: Array,
-        covered: NDArray[np.bool_],
-        system: Conservation,
-        weighted: Conservation | None,
-    ) -> Fields:
-        smooth, smooth_left = system.solve(wanted, covered)
+        everywhere = self.options.outside
+        fields: Fields
         if weighted is not None:
-            ratio = np.divide(wanted, model_mean, out=np.ones_like(wanted), where=np.isfinite(model_mean))
-            factor, factor_left = weighted.solve(ratio, covered)
-            return Fields(system.interpolate, self.options.outside, smooth, smooth_left, self.gain, factor, factor_left)
-        if self.options.conserve == NONE:
-            if self.model.form.kind == VALUES:
-                return Fields(
-                    system.interpolate,
-                    self.options.outside,
-                    np.zeros_like(wanted),
-                    np.zeros_like(wanted),
-                    1.0,
-                    smooth=smooth,
-                )
-            return Fields(
-                system.interpolate, self.options.outside, smooth, np.zeros_like(wanted), self.gain, smooth=smooth
-            )
-        level, left = system.solve(wanted - self.gain * np.where(np.isfinite(model_mean), model_mean, 0.0), covered)
-        return Fields(system.interpolate, self.options.outside, level, left, self.gain, smooth=smooth)
+            fields = multiplicative(system, weighted, wanted, model_mean, covered, self.gain, everywhere)
+        elif self.options.conserve == NONE:
+            fields = unconserved(system, wanted, covered, self.gain, everywhere, self.whole)
+        else:
+            fields = additive(system, wanted, model_mean, covered, self.gain, everywhere)
+        return Solved(wanted, covered, cell_share, fields)
 
-    def _write(
-        self,
-        period: Period | None,
-        band: int,
-        out: StackWriter,
-        flags: StackWriter | None,
-        store: IO[bytes],
-        shown: bool,
-        progress: Progress,
-        wanted: Array,
-        covered: NDArray[np.bool_],
-        share: Array,
-        fields: Fields,
-    ) -> PeriodResult:
-        fine, held = self.fine.grid, self.options.conserve != NONE
-        check = RunningMean(self.support)
-        exact = self.support.is_cell and self.cell.ratio is not None and held
-        has_value = np.append(np.isfinite(wanted).ravel(), False)
-        means_to_hold = np.append(np.where(covered & exact, wanted, np.nan).ravel(), np.nan)
-        row_of, col_of = cells_of(fine, self.coarse.grid)
-        thin = max(1, -(-max(fine.rows, fine.cols) // _PICTURE))
-        picture: tuple[list[Array], list[NDArray[np.uint8]]] = ([], [])
-        counts = dict.fromkeys(("pixels", "gaps", "model_only", "clipped"), 0)
-        moments = np.zeros(3)
+    def _stored(self, store: IO[bytes]) -> Iterator[Strip]:
         store.seek(0)
         for row0, rows in self._strips():
-            progress.check()
-            size = rows * fine.cols
-            detail = np.frombuffer(store.read(4 * size), np.float32).reshape(rows, -1).astype(np.float64)
-            outside = np.frombuffer(store.read(size), np.uint8).reshape(rows, -1)
-            inside = (row_of[row0 : row0 + rows, None] >= 0) & (col_of[None, :] >= 0)
-            cell = np.where(inside, row_of[row0 : row0 + rows, None] * wanted.shape[1] + col_of[None, :], wanted.size)
-            smooth, values = fields.at(row0, rows, detail, cell if exact else None)
-            supported = has_value[cell]
-            if not self.options.outside:
-                values = np.where(supported, values, np.nan)
-            used = np.isfinite(values)
-            clipped = np.zeros(values.shape, bool)
-            if np.isfinite([self.low, self.high]).any():
-                limited, changed = hold_bounds(values[used], cell[used], means_to_hold, self.low, self.high)
-                values[used], clipped[used] = limited, changed
-            values = values.astype(np.float32).astype(np.float64)
-            code = np.where(outside > 0, OUTSIDE_TRAINING, OK).astype(np.uint8)
-            code[~supported], code[clipped], code[~used] = MODEL_ONLY, CLIPPED, NODATA
-            out.write(band, values, row0)
-            if flags is not None:
-                flags.write(band, code, row0)
-            check.add(values, row0)
-            both = used & np.isfinite(smooth)
-            difference = (values - smooth)[both]
-            moments += len(difference), difference.sum(), (difference**2).sum()
-            counts["pixels"] += int(used.sum())
-            counts["gaps"] += int((supported & ~used).sum())
-            counts["model_only"] += int((used & ~supported).sum())
-            counts["clipped"] += int(clipped.sum())
-            if shown:
-                first = -row0 % thin
-                picture[0].append(values[first::thin, ::thin])
-                picture[1].append(code[first::thin, ::thin])
-            progress.set((row0 + rows) / fine.rows)
-        mean = check.result()[0]
-        left = (mean - wanted)[covered & np.isfinite(mean)]
-        if shown:
-            self.pictures.append(
-                Picture(period.label if period else "", wanted, np.vstack(picture[0]), np.vstack(picture[1]))
-            )
-        number = max(1.0, moments[0])
-        return PeriodResult(
-            period,
-            counts["pixels"],
-            counts["gaps"],
-            counts["model_only"],
-            counts["clipped"],
-            int(covered.sum()),
-            int((np.isfinite(wanted) & ~covered & (share > 0)).sum()),
-            float(np.abs(left).max(initial=0.0)),
-            float(np.sqrt((left**2).mean())) if len(left) else 0.0,
-            float(np.sqrt(max(0.0, moments[2] / number - (moments[1] / number) ** 2))),
-            float(np.nanstd(wanted)),
-            float(np.nanmean(mean)) if np.isfinite(mean).any() else float("nan"),
-        )
+            size = rows * self.fine.grid.cols
+            field = np.frombuffer(store.read(4 * size), np.float32).reshape(rows, -1)
+            yield row0, rows, field, np.frombuffer(store.read(size), np.uint8).reshape(rows, -1)
 
-    def _strips(self) -> list[tuple[int, int]]:
-        return list(strips(self.fine.grid.rows, self.fine.grid.cols, self.multiple))
-
-    def _check_ranges(self) -> None:
-        """After the first period: a factor that is nearly everywhere outside its training range has another unit or belongs elsewhere."""
-        for name, count, factor in zip(self.names, self.outside, self.model.factors):
-            share = count / max(1, self.valid_pixels)
-            if share > 0.9:
-                raise InputError(
-                    f"Factor {name!r} lies outside the range the model was trained on ({factor.minimum:g} to {factor.maximum:g} "
-                    f"{factor.unit}) in {share:.0%} of the pixels: check its unit, or train on this region and season."
-                )
-            if share > 0.2:
-                self.notes.append(
-                    f"Factor {name!r} lies outside its training range in {share:.0%} of the first period's pixels."
-                )
+    def _strips(self) -> Iterator[tuple[int, int]]:
+        # Whole coarse cells, so that a cell's bounds and mean can be held at once.
+        return strips(self.fine.grid.rows, self.fine.grid.cols, self.cell.ratio or 1)
 
 
-def _check_units(model: Model, fine: Stack) -> None:
-    for factor in model.factors:
-        unit = fine.unit(factor.name)
-        if unit and factor.unit and unit != factor.unit:
-            raise InputError(
-                f"Factor {factor.name!r} is in {unit} in {fine.name}, but the model was trained on it in {factor.unit}: convert it first."
-            )
+def _check_paths(inputs: list[str | Path], outputs: list[str | Path]) -> None:
+    taken = [Path(one).resolve() for one in inputs]
+    for one in outputs:
+        if Path(one).resolve() in taken:
+            raise InputError(f"The output {one} is also an input or another output: give it a name of its own.")
+        taken.append(Path(one).resolve())
+
+
+def _store(store: IO[bytes], data: bytes) -> None:
+    try:
+        store.write(data)
+    except OSError as error:
+        raise InputError(
+            f"There is no room for intermediate results in the output's folder ({error.strerror}): free some space, or "
+            "choose another folder."
+        ) from error

@@ -8,14 +8,19 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ..raster.conserve import Interpolation
+from ..raster.conserve import Conservation, Interpolation
 from ..raster.grid import Grid
 from ..raster.support import Array
 
 
 @dataclass(frozen=True)
 class Fields:
-    """Node values from which a strip of the product is put together."""
+    """Node values (coarse rows, coarse cols) from which a strip of the product is put together.
+
+    Without `factor`: product = U level + gain d, with d the model's field and U the bilinear interpolation. With it:
+    product = (1 - gain) U level + gain d U factor. left and factor_left are what the solution leaves over in a cell.
+    smooth: the smooth interpolation to compare with, where it is not `level`.
+    """
 
     interpolate: Interpolation
     everywhere: bool
@@ -27,7 +32,10 @@ class Fields:
     smooth: Array | None = None
 
     def at(self, row0: int, rows: int, detail: Array, cell: NDArray[np.intp] | None) -> tuple[Array, Array]:
-        """Smooth interpolation and product (rows, cols); `cell` numbers the pixels' cells where left-overs go to them as constants."""
+        """Smooth interpolation and product (rows, cols).
+
+        `cell` numbers the pixels' cells where left-overs go to them as constants.
+        """
         level = self._field(self.level, row0, rows)
         if cell is not None:
             level = level + np.append(self.left.ravel(), 0.0)[cell]
@@ -41,20 +49,54 @@ class Fields:
 
     def _field(self, nodes: Array, row0: int, rows: int) -> Array:
         field = self.interpolate(nodes, row0, rows)
-        if not self.everywhere:
+        missing = ~np.isfinite(field)
+        if not self.everywhere or not missing.any():
             return field
-        return np.where(np.isfinite(field), field, self._beyond(self._filled(nodes), row0, rows))
+        filled = nodes[self._nearest]
+        return np.where(missing, self._beyond(filled, row0, rows), field)
 
     @cached_property
     def _beyond(self) -> Interpolation:
         return self.interpolate.without_gaps()
 
-    def _filled(self, nodes: Array) -> Array:
-        """Nodes without a value take that of the nearest cell which has one."""
-        from scipy.ndimage import distance_transform_edt
+    @cached_property
+    def _nearest(self) -> tuple[NDArray[np.intp], ...]:
+        return nearest(self.interpolate.valid)
 
-        nearest = distance_transform_edt(~self.interpolate.valid, return_distances=False, return_indices=True)
-        return nodes[tuple(nearest)]
+
+def additive(
+    system: Conservation, wanted: Array, model_mean: Array, covered: NDArray[np.bool_], gain: float, everywhere: bool
+) -> Fields:
+    """The product keeps `wanted` by a smooth shift of the model's field."""
+    smooth, _ = system.solve(wanted, covered)
+    # A cell without pixels says nothing of the model's error there; its neighbours' is the better guess.
+    shift = _from_seen(wanted - gain * model_mean, system) if gain else wanted
+    level, left = system.solve(shift, covered)
+    return Fields(system.interpolate, everywhere, level, left, gain, smooth=smooth)
+
+
+def multiplicative(
+    system: Conservation,
+    weighted: Conservation,
+    wanted: Array,
+    model_mean: Array,
+    covered: NDArray[np.bool_],
+    gain: float,
+    everywhere: bool,
+) -> Fields:
+    """The product keeps `wanted` by a smooth factor on the model's field; `weighted` was gathered with that field."""
+    smooth, left = system.solve(wanted, covered)
+    factor, factor_left = weighted.solve(_from_seen(wanted / model_mean, system), covered)
+    return Fields(system.interpolate, everywhere, smooth, left, gain, factor, factor_left)
+
+
+def unconserved(
+    system: Conservation, wanted: Array, covered: NDArray[np.bool_], gain: float, everywhere: bool, whole: bool
+) -> Fields:
+    """The model's field as it is where it is `whole`; else its contrasts, on the smooth interpolation."""
+    smooth, _ = system.solve(wanted, covered)
+    nothing = np.zeros_like(wanted)
+    return Fields(system.interpolate, everywhere, nothing if whole else smooth, nothing, gain, smooth=smooth)
 
 
 def cells_of(fine: Grid, coarse: Grid) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -62,3 +104,18 @@ def cells_of(fine: Grid, coarse: Grid) -> tuple[NDArray[np.intp], NDArray[np.int
     row = np.floor((fine.y_centres() - coarse.transform[3]) / coarse.transform[5]).astype(np.intp)
     col = np.floor((fine.x_centres() - coarse.transform[0]) / coarse.transform[1]).astype(np.intp)
     return np.where((row >= 0) & (row < coarse.rows), row, -1), np.where((col >= 0) & (col < coarse.cols), col, -1)
+
+
+def nearest(known: NDArray[np.bool_]) -> tuple[NDArray[np.intp], ...]:
+    """For every cell the row and column of the nearest known one: values[nearest(known)] has no gaps."""
+    from scipy.ndimage import distance_transform_edt
+
+    return tuple(distance_transform_edt(~known, return_distances=False, return_indices=True))
+
+
+def _from_seen(values: Array, system: Conservation) -> Array:
+    """`values` with those of the nearest cell where a cell with a coarse value has none."""
+    known = np.isfinite(values)
+    if not known.any() or known[system.interpolate.valid].all():
+        return values
+    return np.where(system.interpolate.valid & ~known, values[nearest(known)], values)

@@ -14,9 +14,11 @@ ADDITIVE, MULTIPLICATIVE, NONE = "additive", "multiplicative", "none"
 
 @dataclass(frozen=True)
 class DownscaleOptions:
-    """detail_gain: None takes the model's estimate. outside: whether pixels without a coarse value get a flagged model-only value.
+    """How a model is applied.
 
-    bounds: lowest and highest possible value in the target's unit, None for the unit's default. periods: labels to do, empty for all.
+    conserve: additive, multiplicative or none. detail_gain: None takes the model's estimate. outside: whether pixels
+    without a coarse value get a flagged model-only value. bounds: lowest and highest possible value in the target's
+    unit, None for the unit's default. periods: labels to do, empty for all.
     """
 
     conserve: str = ADDITIVE
@@ -30,8 +32,8 @@ class DownscaleOptions:
             raise InputError(f"Conservation is additive, multiplicative or none, not {self.conserve!r}.")
         if self.conserve == MULTIPLICATIVE and model.form.kind != VALUES:
             raise InputError(
-                f"Multiplicative conservation needs a model trained on values; this one was trained on {model.form.label}: train again, "
-                "or conserve additively."
+                f"Multiplicative conservation needs a model trained on values; this one was trained on "
+                f"{model.form.label}: train again, or conserve additively."
             )
         if self.detail_gain is not None and not 0 <= self.detail_gain <= 3:
             raise InputError(

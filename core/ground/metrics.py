@@ -1,15 +1,13 @@
-"""How well two series agree, and whether one agrees better than another: arrays in, numbers out."""
+"""How well two series agree: arrays in, numbers out."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-from ..errors import InputError
 
 Floats = NDArray[np.float64]
 NAN = math.nan
@@ -46,43 +44,6 @@ METRICS = "bias rmse ubrmse mae r spearman r2_correlation r2_efficiency slope kg
 
 
 @dataclass(frozen=True)
-class Interval:
-    """An estimate and its 95 % interval."""
-
-    value: float
-    low: float = NAN
-    high: float = NAN
-
-    @property
-    def excludes_zero(self) -> bool:
-        return self.low > 0 or self.high < 0
-
-
-@dataclass(frozen=True)
-class PairedTest:
-    """Williams' test of r(a, reference) = r(b, reference); two-sided `p` for `n_effective` pairs."""
-
-    difference: float
-    t: float
-    p: float
-    n: int
-    n_effective: float
-
-
-@dataclass(frozen=True)
-class StationBootstrap:
-    """Product minus baseline with 95 % intervals over resamples of whole stations; NaN below 3 stations."""
-
-    stations: int
-    repeats: int
-    product_r: Interval
-    pooled_r: Interval
-    station_mean_r: Interval
-    rmse: Interval
-    ubrmse: Interval
-
-
-@dataclass(frozen=True)
 class IdentityCheck:
     """RMSE is the norm of (bias, ubRMSE): its mean over stations cannot be below the norm of their means."""
 
@@ -93,7 +54,7 @@ class IdentityCheck:
 
 def agreement(product: ArrayLike, reference: ArrayLike, n_effective: float | None = None) -> Agreement:
     """Scores over the pairs in which both are finite; `n_effective` widens Fisher's interval of r."""
-    x, y = _complete(product, reference)
+    x, y = complete(product, reference)
     n = len(x)
     if n == 0:
         return Agreement(0)
@@ -105,7 +66,7 @@ def agreement(product: ArrayLike, reference: ArrayLike, n_effective: float | Non
     if not math.isclose(rmse**2, bias**2 + ubrmse**2, rel_tol=1e-9, abs_tol=1e-12):
         raise ArithmeticError("rmse^2 is not bias^2 + ubrmse^2: the values are too large for double precision")
     sx, sy, r = float(x.std()), float(y.std()), correlation(x, y)
-    varies = not _constant(y)
+    varies = not is_constant(y)
     variability = sx / sy if varies else NAN
     ratio = float(x.mean() / y.mean()) if y.mean() != 0 else NAN
     return Agreement(
@@ -128,7 +89,7 @@ def agreement(product: ArrayLike, reference: ArrayLike, n_effective: float | Non
 
 def correlation(x: Floats, y: Floats) -> float:
     """Pearson's r of two finite series; NaN below 3 pairs or where one does not vary."""
-    if len(x) < 3 or _constant(x) or _constant(y):
+    if len(x) < 3 or is_constant(x) or is_constant(y):
         return NAN
     a, b = x - x.mean(), y - y.mean()
     return float(np.clip(a @ b / math.sqrt((a @ a) * (b @ b)), -1, 1))
@@ -155,11 +116,11 @@ def n_effective(x: ArrayLike, y: ArrayLike, time: ArrayLike | None = None) -> fl
     without variation.
     """
     step = np.arange(np.size(x), dtype=float) if time is None else np.asarray(time).astype(float)
-    a, b, step = _complete(x, y, step)
+    a, b, step = complete(x, y, step)
     order = np.argsort(step, kind="stable")
     a, b, step = a[order], b[order], step[order]
     n = len(a)
-    if n < 5 or _constant(a) or _constant(b):
+    if n < 5 or is_constant(a) or is_constant(b):
         return NAN
     gaps = np.diff(step)
     usual = np.median(gaps)
@@ -181,7 +142,7 @@ def n_effective_in_space(x: ArrayLike, y: ArrayLike, east: ArrayLike, north: Arr
     columns = np.stack([np.asarray(v, float) for v in (x, y, east, north)])
     columns = columns[:, np.isfinite(columns).all(axis=0)]
     n = columns.shape[1]
-    if n < 5 or _constant(columns[0]) or _constant(columns[1]):
+    if n < 5 or is_constant(columns[0]) or is_constant(columns[1]):
         return NAN
     # Ordered along one axis first, so that the thinned points still cover the region.
     columns = columns[:, np.argsort(columns[2], kind="stable")][:, :: -(-n // 2000)]
@@ -196,108 +157,6 @@ def n_effective_in_space(x: ArrayLike, y: ArrayLike, east: ArrayLike, north: Arr
     shared = float(np.sum(bx * by.T))
     size = 1 + float(np.trace(bx) * np.trace(by)) / shared if shared > 0 else float(n)
     return float(np.clip(size, 3, n))
-
-
-def williams_t(r_ya: float, r_yb: float, r_ab: float, n: float) -> float:
-    """Williams' t for two correlations that share the variable y, n - 3 degrees of freedom (Steiger 1980, eq.
-    7, doi:10.1037/0033-2909.87.2.245). NaN for n <= 3; 0 where a and b are the same series."""
-    if not n > 3 or math.isnan(r_ya + r_yb + r_ab):
-        return NAN
-    determinant = max(0.0, 1 - r_ya**2 - r_yb**2 - r_ab**2 + 2 * r_ya * r_yb * r_ab)
-    below = 2 * determinant * (n - 1) / (n - 3) + ((r_ya + r_yb) / 2) ** 2 * (1 - r_ab) ** 3
-    if below < 1e-15:
-        return 0.0 if math.isclose(r_ya, r_yb, abs_tol=1e-9) else math.copysign(math.inf, r_ya - r_yb)
-    return (r_ya - r_yb) * math.sqrt((n - 1) * (1 + r_ab) / below)
-
-
-def paired_r_difference(
-    a: ArrayLike, b: ArrayLike, reference: ArrayLike, n_effective: float | None = None
-) -> PairedTest:
-    """Is r(a, reference) different from r(b, reference)? Over the pairs in which all three are finite."""
-    from scipy.stats import t as student
-
-    a, b, y = _complete(a, b, reference)
-    n = len(y)
-    size = float(n) if n_effective is None or math.isnan(n_effective) else min(float(n_effective), n)
-    r_ya, r_yb = correlation(a, y), correlation(b, y)
-    t = williams_t(r_ya, r_yb, correlation(a, b), size)
-    return PairedTest(r_ya - r_yb, t, float(2 * student.sf(abs(t), size - 3)) if size > 3 else NAN, n, size)
-
-
-def station_bootstrap(
-    product: ArrayLike,
-    baseline: ArrayLike,
-    reference: ArrayLike,
-    station: Sequence[object] | NDArray,
-    *,
-    min_pairs: int = 3,
-    repeats: int = 2000,
-    seed: int = 0,
-) -> StationBootstrap:
-    """Product minus baseline, with percentile intervals from `repeats` resamples of whole stations.
-
-    Pairs within a station depend on each other, stations much less: so stations are drawn, with all their
-    pairs. The percentiles are expanded for few stations (Hesterberg 2015, doi:10.1080/00031305.2015.1089789).
-    `station_mean_r` uses the stations with at least `min_pairs` pairs whose two correlations exist.
-    """
-    a, b, y, group = _complete_groups(product, baseline, reference, station)
-    if len(y) == 0:
-        raise InputError("No complete pairs are left to compare the product with its baseline.")
-    # About common centres, so that sums of squares keep their digits.
-    columns = (a - a.mean(), b - b.mean(), y - y.mean())
-    sums = np.stack(
-        [
-            np.bincount(group, weights=w)
-            for w in (
-                np.ones(len(y)),
-                *columns,
-                *(u * v for i, u in enumerate(columns) for v in columns[i:]),
-                a - y,
-                (a - y) ** 2,
-                b - y,
-                (b - y) ** 2,
-            )
-        ],
-        axis=1,
-    )
-    own = np.array(
-        [
-            [correlation(c[group == k], y[group == k]) for c in (a, b)] if sums[k, 0] >= min_pairs else [NAN, NAN]
-            for k in range(len(sums))
-        ]
-    )
-    both = np.isfinite(own).all(axis=1)
-    gain = np.where(both, own[:, 0] - own[:, 1], 0.0)
-    sums = np.column_stack([sums, both, gain])
-    values = _differences(sums.sum(axis=0, keepdims=True))[:, 0]
-    count = len(sums)
-    if count < 3:
-        intervals = [Interval(float(v)) for v in values]
-    else:
-        rng = np.random.default_rng(seed)
-        chunk = max(1, min(repeats, 4_000_000 // count))
-        drawn = np.concatenate(
-            [_differences(_draws(rng, count, min(chunk, repeats - i)) @ sums) for i in range(0, repeats, chunk)],
-            axis=1,
-        )
-        intervals = [_percentiles(float(v), row, count) for v, row in zip(values, drawn)]
-    return StationBootstrap(count, repeats, *intervals)
-
-
-def gdown(product: Agreement, baseline: Agreement) -> float:
-    """Gain of downscaling in [-1, 1], the mean gain in slope, r and bias (after Merlin et al. 2015,
-    doi:10.3390/rs70403783).
-    """
-    parts = [
-        (product.slope, baseline.slope, 1.0),
-        (product.r, baseline.r, 1.0),
-        (product.bias, baseline.bias, 0.0),
-    ]
-    gains = []
-    for high, low, ideal in parts:
-        off_high, off_low = abs(high - ideal), abs(low - ideal)
-        gains.append((off_low - off_high) / (off_low + off_high) if off_low + off_high > 0 else 0.0)
-    return float(np.mean(gains))
 
 
 def r_class_counts(r: Iterable[float]) -> tuple[int, ...]:
@@ -319,7 +178,7 @@ def summary_identity_check(stations: Iterable[Agreement]) -> IdentityCheck:
     return IdentityCheck(float(rmse), floor, bool(rmse >= floor - 1e-12))
 
 
-def _complete(*series: ArrayLike) -> tuple[Floats, ...]:
+def complete(*series: ArrayLike) -> tuple[Floats, ...]:
     arrays = [np.asarray(s, dtype=np.float64).ravel() for s in series]
     if len({len(a) for a in arrays}) > 1:
         raise ValueError("series to compare differ in length")
@@ -327,16 +186,7 @@ def _complete(*series: ArrayLike) -> tuple[Floats, ...]:
     return tuple(a[keep] for a in arrays)
 
 
-def _complete_groups(
-    a: ArrayLike, b: ArrayLike, y: ArrayLike, station: Sequence[object] | NDArray
-) -> tuple[Floats, Floats, Floats, NDArray[np.intp]]:
-    arrays = [np.asarray(s, dtype=np.float64) for s in (a, b, y)]
-    keep = np.logical_and.reduce([np.isfinite(s) for s in arrays])
-    _, group = np.unique(np.asarray(station)[keep], return_inverse=True)
-    return arrays[0][keep], arrays[1][keep], arrays[2][keep], group.astype(np.intp)
-
-
-def _constant(x: Floats) -> bool:
+def is_constant(x: Floats) -> bool:
     """No variation beyond rounding."""
     return len(x) == 0 or bool(np.ptp(x) <= 1e-12 * np.abs(x).max())
 
@@ -364,37 +214,3 @@ def _moran_matrix(values: Floats, index: NDArray[np.intp], classes: int) -> Floa
     )
     moran[classes] = 1.0
     return np.asarray(moran[index])
-
-
-def _draws(rng: np.random.Generator, count: int, size: int) -> Floats:
-    """How often each of `count` stations is drawn, (size, count)."""
-    return rng.multinomial(count, np.full(count, 1 / count), size=size).astype(np.float64)
-
-
-def _differences(sums: Floats) -> Floats:
-    """(5, resamples): r of the product, and product minus baseline in r, mean r of stations, RMSE and
-    ubRMSE.
-    """
-    n, a, b, y, aa, ab, ay, bb, by, yy, ea, eea, eb, eeb, stations, gain = sums.T
-    with np.errstate(invalid="ignore", divide="ignore"):
-        va, vb, vy = aa - a * a / n, bb - b * b / n, yy - y * y / n
-        ra, rb = (ay - a * y / n) / np.sqrt(va * vy), (by - b * y / n) / np.sqrt(vb * vy)
-        # A sum of squares that is only rounding stands for no variation.
-        ra = np.where((va > 1e-12 * aa) & (vy > 1e-12 * yy), ra, NAN)
-        rb = np.where((vb > 1e-12 * bb) & (vy > 1e-12 * yy), rb, NAN)
-        spread = np.sqrt(np.maximum(eea / n - (ea / n) ** 2, 0)) - np.sqrt(np.maximum(eeb / n - (eb / n) ** 2, 0))
-        return np.stack([ra, ra - rb, gain / stations, np.sqrt(eea / n) - np.sqrt(eeb / n), spread])
-
-
-def _percentiles(value: float, drawn: Floats, stations: int) -> Interval:
-    """The 95 % interval of an estimate from its resamples, further out the fewer stations there are, as
-    Student's t.
-    """
-    from scipy.stats import norm, t
-
-    drawn = drawn[np.isfinite(drawn)]
-    if math.isnan(value) or len(drawn) < 100:
-        return Interval(value)
-    tail = 100 * float(norm.cdf(math.sqrt(stations / (stations - 1)) * t.ppf(0.025, stations - 1)))
-    low, high = np.percentile(drawn, [tail, 100 - tail])
-    return Interval(value, float(low), float(high))

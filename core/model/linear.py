@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .predictor import Array
+from .predictor import Array, Arrays, array_of
 
 
 class LinearPredictor:
-    """y = X coefficients + intercept, in the units of factors and target."""
+    """y = X coefficients + intercept, in the units of factors and target. Raises InputError for what is not finite."""
 
     kind = "linear"
 
@@ -32,5 +32,5 @@ class LinearPredictor:
         return {"coefficients": self.coefficients, "intercept": np.array([self.intercept])}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> LinearPredictor:
-        return cls(arrays["coefficients"].astype(np.float64), float(arrays["intercept"][0]))
+    def from_arrays(cls, arrays: Arrays) -> LinearPredictor:
+        return cls(array_of(arrays, "coefficients", "f"), float(array_of(arrays, "intercept", "f")[0]))

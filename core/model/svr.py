@@ -8,13 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .predictor import Array, in_threads
+from .predictor import Array, Arrays, array_of, in_threads
 
 _BLOCK = 1024
 
 
 class SupportVectorPredictor:
-    """y = sum_i a_i exp(-gamma |z - s_i|^2) + intercept with z = (x - mean) / scale; vectors (m, factors), a (m,) in target units."""
+    """y = sum_i a_i exp(-gamma |z - s_i|^2) + intercept with z = (x - mean) / scale.
+
+    vectors s (m, factors), weights a (m,) in target units, mean and scale (factors,). Raises InputError for shapes or
+    numbers that do not fit together.
+    """
 
     kind = "support vectors"
 
@@ -24,16 +28,15 @@ class SupportVectorPredictor:
         self.vectors, self.weights = np.ascontiguousarray(vectors, np.float64), np.asarray(weights, np.float64)
         self.intercept, self.gamma = float(intercept), float(gamma)
         self.mean, self.scale = np.asarray(mean, np.float64), np.asarray(scale, np.float64)
-        m, p = self.vectors.shape if self.vectors.ndim == 2 else (-1, -1)
-        finite = all(
-            np.isfinite(a).all() for a in (self.vectors, self.weights, self.mean, np.array([intercept, gamma]))
-        )
+        count, factors = self.vectors.shape if self.vectors.ndim == 2 else (-1, -1)
+        numbers = (self.vectors, self.weights, self.mean, self.scale, np.array([self.intercept, self.gamma]))
         if (
-            self.weights.shape != (m,)
-            or self.mean.shape != (p,)
-            or self.scale.shape != (p,)
-            or not finite
+            self.weights.shape != (count,)
+            or self.mean.shape != (factors,)
+            or self.scale.shape != (factors,)
+            or not all(np.isfinite(array).all() for array in numbers)
             or not (self.scale > 0).all()
+            or self.gamma < 0
         ):
             raise InputError("The model file holds support vectors whose shapes or numbers do not fit together.")
 
@@ -69,13 +72,7 @@ class SupportVectorPredictor:
         }
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> SupportVectorPredictor:
-        intercept, gamma = (float(v) for v in arrays["constants"])
-        return cls(
-            arrays["vectors"].astype(np.float64),
-            arrays["weights"].astype(np.float64),
-            intercept,
-            gamma,
-            arrays["mean"].astype(np.float64),
-            arrays["scale"].astype(np.float64),
-        )
+    def from_arrays(cls, arrays: Arrays) -> SupportVectorPredictor:
+        intercept, gamma = (float(v) for v in array_of(arrays, "constants", "f"))
+        vectors, weights, mean, scale = (array_of(arrays, n, "f") for n in ("vectors", "weights", "mean", "scale"))
+        return cls(vectors, weights, intercept, gamma, mean, scale)

@@ -27,7 +27,7 @@ class FactorSeries:
 
 @dataclass(frozen=True)
 class Match:
-    """The bands that stand for a factor in a target period, with their days of overlap; no bands where the factor is missing then."""
+    """The bands (stack, number, days of overlap) that stand for a factor in a target period; none where missing."""
 
     factor: str
     period: Period | None
@@ -50,33 +50,34 @@ def factor_series(
 ) -> list[FactorSeries]:
     """Gather bands by factor name, in order of first appearance.
 
-    Raises InputError for two bands of one factor and date, for unknown names in `wanted` or `categorical`, and for mixed units.
+    Raises InputError for two bands of one factor and date, for unknown names in `wanted` or `categorical`, and for
+    mixed units.
     """
     series: dict[str, FactorSeries] = {}
     seen: dict[tuple[str, Period | None], str] = {}
     for stack in stacks:
         for index, band in enumerate(stack.bands, 1):
-            if wanted and band.name not in wanted:
+            # Bands with a role (the target and the valid share of a COARSE stack) are no factors.
+            if band.role or (wanted and band.name not in wanted):
                 continue
             key = (band.name, band.period)
             if key in seen:
                 when = f" for {band.period.label}" if band.period else " without a date"
                 raise InputError(
-                    f"Factor {band.name!r} is there twice{when} (in {seen[key]} and {stack.name}): rename one, or give each layer a date."
+                    f"Factor {band.name!r} is there twice{when} (in {seen[key]} and {stack.name}): rename one, or give "
+                    "each layer a date."
                 )
             seen[key] = stack.name
             if band.name not in series:
-                guessed = (
-                    any(word in band.name.lower() for word in _CLASS_WORDS)
-                    and "Float" not in stack.data_types[index - 1]
-                )
+                guessed = _looks_like_classes(band.name, stack.data_types[index - 1])
                 if guessed and band.name not in categorical:
                     notes.append(f"Factor {band.name!r} looks like classes and is used as class shares.")
                 series[band.name] = FactorSeries(band.name, band.unit, guessed or band.name in categorical)
             one = series[band.name]
             if band.unit and one.unit and band.unit != one.unit:
                 raise InputError(
-                    f"Factor {band.name!r} comes in {one.unit} and, in {stack.name}, in {band.unit}: bring it to one unit."
+                    f"Factor {band.name!r} comes in {one.unit} and, in {stack.name}, in {band.unit}: bring it to one "
+                    "unit."
                 )
             one.unit = one.unit or band.unit
             one.bands.append((stack, index, band.period))
@@ -84,52 +85,51 @@ def factor_series(
         unknown = sorted(names - set(series))
         if unknown:
             raise InputError(
-                f"Among the {what}, {', '.join(unknown)} is in no layer; the layers hold {', '.join(series) or 'none of them'}."
+                f"Among the {what}, {', '.join(unknown)} is in no layer; the layers hold "
+                f"{', '.join(series) or 'none of them'}."
             )
+    if not series:
+        raise InputError("The factor layers hold no factor: bands that are marked as a target do not count.")
     return list(series.values())
 
 
 def match(periods: Sequence[Period | None], series: Sequence[FactorSeries]) -> list[Match]:
     """A match for every factor and target period; a static factor has one, for all time (period None).
 
-    A period takes the factor's bands that overlap it, each counting by its days of overlap. Raises InputError for a factor that never
-    overlaps, and for an undated target with factors of several dates.
+    A period takes the factor's bands that overlap it, each counting by its days of overlap. Raises InputError for a
+    factor that never overlaps, and for an undated target with factors of several dates.
     """
-    matches = []
-    for factor in series:
-        dated = sorted(
-            ((p, stack, index) for stack, index, p in factor.bands if p is not None), key=lambda item: item[0]
+    return [one for factor in series for one in _match_one(periods, factor)]
+
+
+def _match_one(periods: Sequence[Period | None], factor: FactorSeries) -> list[Match]:
+    dated = sorted(((p, stack, index) for stack, index, p in factor.bands if p is not None), key=lambda item: item[0])
+    static = [(stack, index) for stack, index, p in factor.bands if p is None]
+    if static and dated:
+        raise InputError(
+            f"Factor {factor.name!r} has dated and undated layers: date them all, or give them different names."
         )
-        static = [(stack, index) for stack, index, p in factor.bands if p is None]
-        if static and dated:
+    if static:
+        return [Match(factor.name, None, [(*static[0], 1.0)])]
+    wanted = [period for period in periods if period is not None]
+    if not wanted:
+        if len(dated) > 1:
             raise InputError(
-                f"Factor {factor.name!r} has dated and undated layers: date them all, or give them different names."
+                f"The target has no date, but factor {factor.name!r} has {len(dated)}: put the target's date in its "
+                "name, such as 2021-08."
             )
-        if static:
-            matches.append(Match(factor.name, None, [(*static[0], 1.0)]))
-            continue
-        if list(periods) == [None]:
-            if len(dated) > 1:
-                raise InputError(
-                    f"The target has no date, but factor {factor.name!r} has {len(dated)}: put the target's date in its name, such as "
-                    "2021-08."
-                )
-            matches.append(Match(factor.name, None, [(dated[0][1], dated[0][2], 1.0)]))
-            continue
-        found = [
-            Match(
-                factor.name,
-                period,
-                [(stack, index, float(period.overlap_days(p))) for p, stack, index in dated if period.overlap_days(p)],
-            )
-            for period in periods
-            if period is not None
-        ]
-        if not any(one.sources for one in found):
-            first, last = [p for p in periods if p is not None][0], [p for p in periods if p is not None][-1]
-            raise InputError(
-                f"No date of factor {factor.name!r} ({dated[0][0].label} to {dated[-1][0].label}) falls in the target's periods "
-                f"({first.label} to {last.label})."
-            )
-        matches += found
-    return matches
+        return [Match(factor.name, None, [(dated[0][1], dated[0][2], 1.0)])]
+    found = []
+    for period in wanted:
+        days = [(stack, index, float(period.overlap_days(p))) for p, stack, index in dated]
+        found.append(Match(factor.name, period, [one for one in days if one[2] > 0]))
+    if not any(one.sources for one in found):
+        raise InputError(
+            f"No date of factor {factor.name!r} ({dated[0][0].label} to {dated[-1][0].label}) falls in the target's "
+            f"periods ({wanted[0].label} to {wanted[-1].label})."
+        )
+    return found
+
+
+def _looks_like_classes(name: str, data_type: str) -> bool:
+    return any(word in name.lower() for word in _CLASS_WORDS) and "Float" not in data_type

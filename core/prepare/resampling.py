@@ -12,68 +12,109 @@ from ..errors import InputError
 from ..raster.grid import Grid, open_raster
 from ..raster.stack import Stack
 from ..raster.support import Array, Support, _two_sided
+from .extents import pixels_within
 
 BILINEAR, CUBIC, NEAREST = "bilinear", "cubic", "nearest"
 METHODS = (BILINEAR, CUBIC, NEAREST)
+AVERAGE = "area average"
 _FINER = 1.5  # how much finer a source must be for its pixels to be averaged rather than interpolated
 _MOST_SUBDIVISIONS = 16
-_UNDECLARED = (-9999.0, -32768.0, -99999.0)
+_FILLS = (-9999.0, -32768.0, -99999.0)
+_VALUES = 2**21  # source values held at once: a strip of fine pixels may see a thousand times as many
+
+Select = Callable[[Array], Array]
 
 
 class Resampler:
     """Reads one band of `source` on `fine`.
 
-    A source finer than the grid is averaged by exact area (in its own CRS) or from nearest pixels on a subdivided grid (from another
-    CRS); a coarser one is interpolated by `method`. `classes` reads the share of one class instead of the values.
+    A source finer than the grid is averaged by exact area (in its own CRS) or from nearest pixels on a subdivided grid
+    (from another CRS); a coarser one is interpolated by `method`. Raises InputError for a fill value that is not
+    declared as nodata.
     """
 
     def __init__(self, source: Stack, band: int, fine: Grid, method: str = BILINEAR) -> None:
         self._source, self._band, self._fine = source, band, fine
         self._name = source.bands[band - 1].name
-        finer = _times_finer(source.grid, fine)
-        self.averaged = finer >= _FINER
+        self._fills = _undeclared_fills(source, band)
+        self.how = resampling_method(source.grid, fine, method)
         self._support: Support | None = None
         self._split = 1
-        if self.averaged and source.grid.same_crs(fine):
+        if self.how == AVERAGE and source.grid.same_crs(fine):
             self._support = Support(source.grid, fine)
-            self.how = "area average"
-        else:
-            if self.averaged:
-                self._split = min(_MOST_SUBDIVISIONS, math.ceil(finer))
-                method = NEAREST
-            self.how = "area average" if self.averaged else method
-            self._warped = _warp(source.path, fine.subdivide(self._split), method)
-            self._stack = Stack(source.path, self._warped)
+            used = np.unique(self._support.col_weights.indices)
+            self._col0, self._cols = (int(used[0]), int(used[-1] - used[0]) + 1) if len(used) else (0, 0)
+            self._col_weights = self._support.col_weights[:, self._col0 : self._col0 + self._cols]
+            return
+        if self.how == AVERAGE:
+            self._split = min(_MOST_SUBDIVISIONS, math.ceil(_times_finer(source.grid, fine)))
+        elif self._fills:
+            self._check_source()
+        warped = _warp(source.path, band, fine.subdivide(self._split), NEAREST if self.how == AVERAGE else method)
+        self._warped = Stack(source.path, warped)
 
-    def read(self, row0: int, rows: int, select: Callable[[Array], Array] | None = None) -> Array:
-        """Rows row0 … row0+rows of the fine grid, NaN where there is no data; `select` maps source values before they are averaged."""
+    def read(self, row0: int, rows: int, select: Select | None = None) -> Array:
+        """Rows row0 … row0+rows of the fine grid, NaN where there is no data.
+
+        `select` maps source values before they are averaged.
+        """
         if self._support is not None:
-            weights = self._support.row_weights[row0 : row0 + rows]
-            if not len(weights.indices):
-                return np.full((rows, self._fine.cols), np.nan)
-            first, last = int(weights.indices.min()), int(weights.indices.max()) + 1
-            values = self._checked(self._source.read(self._band, first, last - first), self._source)
+            return self._area_mean(row0, rows, select)
+        k = self._split
+        step = max(1, _VALUES // (self._fine.cols * k * k))
+        parts = []
+        for start in range(row0, row0 + rows, step):
+            count = min(step, row0 + rows - start)
+            values = self._warped.read(1, start * k, count * k)
+            if self.how == AVERAGE:
+                self._check(values)
+            values = values if select is None else select(values)
+            parts.append(values if k == 1 else block_mean(values, k))
+        return parts[0] if len(parts) == 1 else np.vstack(parts)
+
+    def _area_mean(self, row0: int, rows: int, select: Select | None) -> Array:
+        assert self._support is not None
+        weights = self._support.row_weights[row0 : row0 + rows]
+        total, weight = np.zeros((rows, self._fine.cols)), np.zeros((rows, self._fine.cols))
+        if not len(weights.indices) or not self._cols:
+            return np.full(total.shape, np.nan)
+        first, last = int(weights.indices.min()), int(weights.indices.max()) + 1
+        step = max(1, _VALUES // self._cols)
+        for start in range(first, last, step):
+            count = min(step, last - start)
+            values = self._source.read(self._band, start, count, self._col0, self._cols)
+            self._check(values)
             values = values if select is None else select(values)
             valid = np.isfinite(values)
-            inner = weights[:, first:last]
-            total = _two_sided(inner, np.where(valid, values, 0.0), self._support.col_weights)
-            weight = _two_sided(inner, valid.astype(np.float64), self._support.col_weights)
-            # As on the coarse grid: half of a pixel must be seen.
-            return np.divide(total, weight, out=np.full(total.shape, np.nan), where=weight >= 0.5 - 1e-9)
-        k = self._split
-        values = self._checked(self._stack.read(self._band, row0 * k, rows * k), self._stack)
-        values = values if select is None else select(values)
-        return values if k == 1 else block_mean(values, k)
+            inner = weights[:, start : start + count]
+            total += _two_sided(inner, np.where(valid, values, 0.0), self._col_weights)
+            weight += _two_sided(inner, valid.astype(np.float64), self._col_weights)
+        # As on the coarse grid: half of a pixel must be seen.
+        return np.divide(total, weight, out=np.full(total.shape, np.nan), where=weight >= 0.5 - 1e-9)
 
-    def _checked(self, values: Array, stack: Stack) -> Array:
-        if stack.nodata(self._band) is None and values.size:
-            low = np.nanmin(values, initial=np.inf)
-            if low in _UNDECLARED or low < -1e30:
+    def _check_source(self) -> None:
+        """Interpolation would blend a fill value with its neighbours: look at the source's own pixels."""
+        row0, col0, rows, cols = pixels_within(self._source.grid, self._fine)
+        step = max(1, _VALUES // max(1, cols))
+        for start in range(row0, row0 + rows, step):
+            self._check(self._source.read(self._band, start, min(step, row0 + rows - start), col0, cols))
+
+    def _check(self, values: Array) -> None:
+        if not self._fills or not values.size:
+            return
+        low = float(np.nanmin(values, initial=np.inf))
+        for stored, shown in self._fills:
+            if math.isclose(low, shown, rel_tol=1e-6) or low < -1e30:
+                value = f"{stored if low >= -1e30 else low:g}"
                 raise InputError(
-                    f"Factor {self._name!r} holds the value {low:g} but declares no nodata value: set {low:g} as nodata in "
-                    "its layer (GDAL 'Translate', or gdal_edit -a_nodata) and run again."
+                    f"Factor {self._name!r} holds the value {value} but declares no nodata value: set {value} as "
+                    "nodata in its layer (GDAL 'Translate', or gdal_edit -a_nodata) and run again."
                 )
-        return values
+
+
+def resampling_method(source: Grid, fine: Grid, method: str) -> str:
+    """How a band on `source` comes to `fine`: `method`, or by area average where it is clearly finer."""
+    return AVERAGE if _times_finer(source, fine) >= _FINER else method
 
 
 def block_mean(values: Array, k: int) -> Array:
@@ -85,27 +126,6 @@ def block_mean(values: Array, k: int) -> Array:
     return np.divide(total, count, out=np.full(total.shape, np.nan), where=2 * count >= k * k)
 
 
-def extent_in(grid: Grid, other: Grid) -> tuple[float, float, float, float]:
-    """Bounding box of `other` in the CRS of `grid`: xmin, ymin, xmax, ymax. Raises InputError where it cannot be projected."""
-    from osgeo import osr
-
-    if grid.same_crs(other):
-        return other.extent()
-    transformation = osr.CoordinateTransformation(other.crs, grid.crs)
-    try:
-        box = transformation.TransformBounds(*other.extent(), 21)
-    except RuntimeError as error:
-        raise InputError(
-            f"The extent of a layer in {other.crs_name} cannot be expressed in {grid.crs_name}: "
-            f"{str(error).splitlines()[0]}"
-        ) from error
-    if not all(math.isfinite(v) for v in box):
-        raise InputError(
-            f"The extent of a layer in {other.crs_name} cannot be expressed in {grid.crs_name}: clip it first."
-        )
-    return tuple(box)
-
-
 def _times_finer(source: Grid, fine: Grid) -> float:
     """How many source pixels lie along one side of a fine pixel, in the direction where they are fewest."""
     if source.same_crs(fine):
@@ -114,28 +134,38 @@ def _times_finer(source: Grid, fine: Grid) -> float:
     return min(wanted[0] / own[0], wanted[1] / own[1])
 
 
-def _warp(path: str, grid: Grid, method: str) -> gdal.Dataset:
+def _undeclared_fills(source: Stack, band: int) -> list[tuple[float, float]]:
+    """Usual fill values that a band without a nodata value may hold: as stored, and in physical units."""
+    if source.nodata(band) is not None or source.data_types[band - 1] in ("Byte", "UInt16", "UInt32"):
+        return []
+    what = open_raster(source.path).GetRasterBand(band)
+    scale, offset = what.GetScale() or 1.0, what.GetOffset() or 0.0
+    return [(fill, fill * scale + offset) for fill in _FILLS]
+
+
+def _warp(path: str, band: int, grid: Grid, method: str) -> gdal.Dataset:
+    """One band of `path` on `grid`, computed as it is read."""
     xmin, ymin, xmax, ymax = grid.extent()
-    source = open_raster(path)
-    options: dict[str, object] = {
-        "format": "VRT",
-        "dstSRS": grid.crs_wkt,
-        "outputBounds": (xmin, ymin, xmax, ymax),
-        "width": grid.cols,
-        "height": grid.rows,
-        "resampleAlg": {BILINEAR: "bilinear", CUBIC: "cubic", NEAREST: "near"}[method],
-        "errorThreshold": 0.05,
-        # A gap in one band must not open gaps in the others.
-        "warpOptions": ["UNIFIED_SRC_NODATA=NO"],
-        "multithread": False,
-    }
-    if source.GetRasterBand(1).GetNoDataValue() is None:
-        # Without a nodata value pixels beyond the source would read as 0.
-        options["dstNodata"] = (
-            "nan" if gdal.GetDataTypeName(source.GetRasterBand(1).DataType).startswith("Float") else -2147483647
-        )
-        options["outputType"] = gdal.GDT_Float64
     try:
+        # One band at a time: a warped file computes all its bands whichever is read.
+        source = gdal.Translate("", open_raster(path), format="VRT", bandList=[band])
+        kind = gdal.GetDataTypeName(source.GetRasterBand(1).DataType)
+        options: dict[str, object] = {
+            "format": "VRT",
+            "dstSRS": grid.crs_wkt,
+            "outputBounds": (xmin, ymin, xmax, ymax),
+            "width": grid.cols,
+            "height": grid.rows,
+            "resampleAlg": {BILINEAR: "bilinear", CUBIC: "cubic", NEAREST: "near"}[method],
+            "errorThreshold": 0.05,
+            # Integers would be rounded again after interpolation, and have no value for pixels beyond the source.
+            "outputType": gdal.GDT_Float32 if kind in ("Byte", "Int16", "UInt16", "Float32") else gdal.GDT_Float64,
+            "dstNodata": "nan",
+            "multithread": False,
+        }
+        if kind.startswith("Float") and source.GetRasterBand(1).GetNoDataValue() is None:
+            # Otherwise a NaN would spread to every pixel that is interpolated from it.
+            options["srcNodata"] = "nan"
         return gdal.Warp("", source, **options)
     except RuntimeError as error:
         raise InputError(f"{path} cannot be brought to the fine grid: {str(error).splitlines()[0]}") from error

@@ -46,18 +46,18 @@ class Noise:
         return self.generator(name).standard_normal(shape)
 
     def smooth(self, name: str, shape: tuple[int, ...], length: float, decay: float = 3.0) -> Field:
-        """Mean 0, sd 1; amplitudes fall with the wave number k as (1 + (k length)^2)^(-decay/2), `length` in km."""
+        """Mean 0, sd 1 over a wide area; amplitudes fall with the wave number k as (1 + (k length)^2)^(-decay/2), `length` in km."""
         from scipy import fft
 
-        # Filtering by FFT joins opposite edges: draw more than is kept.
-        rows, cols = (fft.next_fast_len(n + int(min(3 * length / size, n / 2)) + 4, real=True)
+        # Filtering joins opposite edges, and a window smaller than the waves shows little of them: draw more than is kept.
+        rows, cols = (fft.next_fast_len(int(max(n + 3 * length / size, 8 * length / size)) + 4, real=True)
                       for n, size in zip(shape, (self._height, self._width)))
         ky = 2 * np.pi * fft.fftfreq(rows, self._height)[:, None]
         kx = 2 * np.pi * fft.rfftfreq(cols, self._width)[None, :]
         amplitude = (1 + (kx**2 + ky**2) * length**2) ** (-decay / 2)
         field = fft.irfft2(fft.rfft2(self.white(name, (rows, cols))) * amplitude, (rows, cols))
-        field = field[: shape[0], : shape[1]]
-        return (field - field.mean()) / field.std()
+        field = (field - field.mean()) / field.std()
+        return field[: shape[0], : shape[1]]
 
 
 def make_land(grid: Grid, ratio: int, noise: Noise) -> Land:

@@ -27,7 +27,7 @@ YEAR = 2021
 # Retrieval noise of the coarse target (m3/m3): independent per cell, and shared between neighbours.
 NOISE_SD, SHARED_NOISE_SD = 0.011, 0.006
 _MIDDLE_ROW, _MIDDLE_COL = 217, 3042  # of the global 9 km EASE-Grid 2.0: 47 N, 104 E
-_SIZE_LIMIT = 6, 100
+_ROWS, _COLS = (6, 80), (6, 120)
 _RASTERS = 13
 
 _README = """Sample region for Soil Moisture Downscaling: GENERATED data, not measurements.
@@ -75,7 +75,8 @@ def make_sample_region(folder: str | Path, *, seed: int = 1, coarse_rows: int = 
     """Generate the region and write it to `folder`; the same arguments write the same bytes.
 
     `coarse_rows` x `coarse_cols` cells of 9 km, each 9 x 9 fine pixels. `months` consecutive months of 2021 are
-    written, those around July if fewer than 12. Raises InputError for sizes out of range, Cancelled on request.
+    written, those around July if fewer than 12; at most one station for three cells. Raises InputError for sizes out
+    of range, Cancelled on request.
     """
     progress = progress or Progress()
     _check_sizes(seed, coarse_rows, coarse_cols, months, stations)
@@ -108,6 +109,7 @@ def make_sample_region(folder: str | Path, *, seed: int = 1, coarse_rows: int = 
 
     progress.check()
     progress.set(0.97, "Stations")
+    stations = min(stations, coarse_rows * coarse_cols // 3)  # small regions have few cells free of lakes
     readings = sample_stations.measure(truth, fine, RATIO, periods, stations, noise)
     target = files.pop("soil_moisture_9km")
     region = SampleRegion(folder, target, files, files.pop("truth_1km"), folder / "stations.csv",
@@ -123,17 +125,15 @@ def make_sample_region(folder: str | Path, *, seed: int = 1, coarse_rows: int = 
 
 
 def _check_sizes(seed: int, rows: int, cols: int, months: int, stations: int) -> None:
-    low, high = _SIZE_LIMIT
     if seed < 0:
         raise InputError(f"The seed is {seed}: give 0 or a positive whole number.")
-    if not (low <= rows <= high and low <= cols <= high):
+    if not (_ROWS[0] <= rows <= _ROWS[1] and _COLS[0] <= cols <= _COLS[1]):
         raise InputError(f"The sample region would have {rows} x {cols} coarse cells: "
-                         f"choose {low} to {high} rows and columns.")
+                         f"choose {_ROWS[0]} to {_ROWS[1]} rows and {_COLS[0]} to {_COLS[1]} columns.")
     if not 1 <= months <= 12:
         raise InputError(f"The sample region covers {YEAR}: choose 1 to 12 months, not {months}.")
-    if not 1 <= stations <= rows * cols // 3:
-        raise InputError(f"{rows} x {cols} coarse cells have room for {rows * cols // 3} stations: "
-                         f"choose 1 to that many, not {stations}.")
+    if stations < 1:
+        raise InputError(f"The sample region needs at least one station, not {stations}.")
 
 
 def _rasters(coarse: Grid, fine: Grid, land: Land, year: Year, views: Views, truth: Field, noise: Noise,

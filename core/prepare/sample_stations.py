@@ -34,7 +34,8 @@ class Reading(NamedTuple):
     value: Optional[float]  # noqa: UP045  (evaluated at run time, also by Python 3.9)
 
 
-def measure(truth: Field, fine: Grid, ratio: int, periods: Sequence[Period], count: int, noise: Noise) -> list[Reading]:
+def measure(truth: Field, fine: Grid, ratio: int, periods: Sequence[Period], count: int,
+            noise: Noise) -> list[Reading]:
     """Readings of `count` stations in `truth` (months, rows, cols; NaN on water), dated the 15th of each month.
 
     15 % of the number of stations is the number of cells with three of them (on the driest, middle and moistest third
@@ -51,7 +52,8 @@ def measure(truth: Field, fine: Grid, ratio: int, periods: Sequence[Period], cou
         for month, period in enumerate(periods):
             measured = truth[month, row, col] + bias + SENSOR_SD * random.standard_normal()
             value = round(float(max(measured, 0.005)), 4) if random.random() >= _MISSING else None
-            readings.append(Reading(f"S{number:02d}", longitude, latitude, period.start.replace(day=15).isoformat(), value))
+            date = period.start.replace(day=15).isoformat()
+            readings.append(Reading(f"S{number:02d}", longitude, latitude, date, value))
     return readings
 
 

@@ -1,137 +1,144 @@
 """The residual step: smooth fields on the fine grid whose support means equal given coarse values.
 
-A field r = U a interpolates coarse node values a bilinearly; A is the support. Asking A U a = e gives a smooth field that conserves e
-(area-to-point back-projection; methods: Kyriakidis 2004, Gao et al. 2012 doi:10.3390/rs4113287, solved here to convergence).
-A U couples a cell with its neighbours only, so it is gathered once, strip by strip, as a small stencil per cell, and the solution
-needs no further pass over fine pixels.
+A field r = U a interpolates coarse node values a bilinearly; A is the support. Asking A U a = e gives a smooth field
+that conserves e (area-to-point back-projection: Kyriakidis 2004; Gao et al. 2012, doi:10.3390/rs4113287, solved here to
+convergence). A U couples a cell with its neighbours only, so it is gathered once, strip by strip, as a small stencil
+per cell, and the solution needs no further pass over fine pixels.
 """
 
 from __future__ import annotations
 
-from copy import copy
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from .bounds import hold_bounds
 from .grid import Grid
-from .support import Array, Support, _two_sided, rows_seeing
+from .interpolation import Interpolation, between
+from .support import Array, Support, _spans, rows_seeing
+from .tiles import strips
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-_EXACT_STEPS = 60
+__all__ = ["Conservation", "Interpolation", "hold_bounds", "smooth_at_points", "smooth_field"]
+
 _FOOTPRINT_STEPS = 4  # more would sharpen noise: a footprint wider than the cell has no stable inverse
-
-
-class Interpolation:
-    """U: bilinear interpolation from the centres of coarse cells that have a value; borders and gaps lean on what is there."""
-
-    def __init__(self, fine: Grid, coarse: Grid, valid: NDArray[np.bool_]) -> None:
-        """`valid` (coarse rows, coarse cols) marks the cells with a value. Raises InputError where there is none."""
-        if not valid.any():
-            raise InputError("The coarse layer has no valid cell in the region.")
-        self.rows = _linear_weights(-fine.y_centres(), -coarse.y_centres())
-        self.cols = _linear_weights(fine.x_centres(), coarse.x_centres())
-        self.valid = valid
-
-    def without_gaps(self) -> Interpolation:
-        """The same interpolation for nodes that all have a value."""
-        other = copy(self)
-        other.valid = np.ones_like(self.valid)
-        return other
-
-    def __call__(self, nodes: Array, row0: int = 0, count: int | None = None) -> Array:
-        """Interpolate `nodes` to `count` fine rows from `row0`; NaN where no valid cell centre is near."""
-        rows = self.rows[row0 : None if count is None else row0 + count]
-        weight = self.reach(row0, count)
-        total = _two_sided(rows, np.where(self.valid, nodes, 0.0), self.cols)
-        field = np.full(total.shape, np.nan)
-        np.divide(total, weight, out=field, where=weight > 1e-9)
-        return field
-
-    def reach(self, row0: int = 0, count: int | None = None) -> Array:
-        """The summed weight of valid neighbours, 0 where there is none."""
-        rows = self.rows[row0 : None if count is None else row0 + count]
-        return _two_sided(rows, self.valid.astype(np.float64), self.cols)
+# Eigenvalues of A U lie in [1/4, 1] without holes; cells with few pixels in use reach lower. (lowest, most steps)
+_EXACT_ROUNDS = ((0.25, 30), (0.05, 60))
+_HIGHEST = 1.02
+_TOLERANCE = 1e-10  # of the largest wanted value
+_NEGLIGIBLE = 1e-6  # of a footprint's weight
 
 
 class Conservation:
     """Gathers A U for the fine pixels in use, then finds node values whose interpolation has given support means."""
 
     def __init__(self, support: Support, valid: NDArray[np.bool_]) -> None:
-        """`valid` (coarse rows, coarse cols): cells with a coarse value."""
+        """`valid` (coarse rows, coarse cols): cells with a coarse value. Raises InputError where there is none."""
         self.support = support
         self.interpolate = Interpolation(support.fine, support.coarse, valid)
-        self._row_products = _stencil(support.row_weights, self.interpolate.rows)
-        self._col_products = _stencil(support.col_weights, self.interpolate.cols)
-        self._coefficients = {(i, j): np.zeros(valid.shape) for i in self._row_products for j in self._col_products}
+        self._rows = _stencil(support.row_weights, self.interpolate.rows)
+        self._cols = _stencil(support.col_weights, self.interpolate.cols)
+        # What a footprint conserves is approximate by design; its stencil is large, its numbers may be short.
+        kind = np.float64 if support.is_cell else np.float32
+        self._coefficients: dict[tuple[int, int], NDArray[Any]] = {
+            (i, j): np.zeros(valid.shape, kind)
+            for i, rows in self._rows.items()
+            for j, cols in self._cols.items()
+            if support.is_cell or _largest_sum(rows) * _largest_sum(cols) > _NEGLIGIBLE
+        }
+        self._weight: Array | None = None
 
     def add(self, in_use: Array, row0: int) -> None:
-        """Add a strip of full fine rows from `row0`: `in_use` is 1 (or a positive weight) for pixels of the product, else 0."""
+        """Add a strip of full fine rows from `row0`: `in_use` (rows, fine cols) is 1, or a positive weight, for pixels
+        of the product, else 0."""
+        self._weight = None
         count = in_use.shape[0]
-        reach = self.interpolate.reach(row0, count)
-        share = np.divide(in_use, reach, out=np.zeros_like(reach), where=reach > 1e-9)
         rows, _ = rows_seeing(self.support, row0, count)
         if not len(rows):
             return
-        for i, products in self._row_products.items():
-            partial = products[rows, row0 : row0 + count] @ share
-            for j, columns in self._col_products.items():
-                self._coefficients[i, j][rows] += (columns @ partial.T).T
+        reach = self.interpolate.reach(row0, count)
+        share = np.divide(in_use, reach, out=np.zeros_like(reach), where=reach > 1e-9)
+        for i, products in self._rows.items():
+            block = products[rows, row0 : row0 + count]
+            here = np.flatnonzero(np.diff(block.indptr))
+            if not len(here):
+                continue
+            partial = np.ascontiguousarray((block[here] @ share).T)
+            for j, columns in self._cols.items():
+                if (i, j) in self._coefficients:
+                    self._coefficients[i, j][rows[here]] += (columns @ partial).T
 
     def means(self, nodes: Array) -> Array:
         """Support means of the interpolated `nodes` over the pixels in use: A U a. NaN where a cell sees none."""
-        weight = self._weight()
-        filled = np.where(self.interpolate.valid, nodes, 0.0)
-        total = np.zeros(filled.shape)
-        for (i, j), coefficient in self._coefficients.items():
-            total += coefficient * _shifted(filled, i, j)
+        weight = self._weights()
+        total = self._apply(np.where(self.interpolate.valid, nodes, 0.0))
         return np.divide(total, weight, out=np.full(total.shape, np.nan), where=weight > 1e-12)
 
     def solve(self, wanted: Array, binding: NDArray[np.bool_]) -> tuple[Array, Array]:
         """Nodes a with A U a = `wanted`, and what is left over, both (coarse rows, coarse cols).
 
-        `binding` marks cells whose mean must hold; other valid cells keep their own value as the node. For the exact cell support the
-        left-over is round-off unless a cell's pixels in use all lie in one corner; add it to the cell's pixels as a constant.
-        For a footprint the iteration stops early by design and the left-over is the tolerance to report.
+        `binding` marks cells whose mean must hold; other valid cells keep their own value as the node. For the exact
+        cell support the left-over is round-off unless a cell's pixels in use all lie in one corner; add it to the
+        cell's pixels as a constant. For a footprint the iteration stops early by design and the left-over is the
+        tolerance to report.
         """
         start = np.where(np.isfinite(wanted), wanted, 0.0)
-        binding = binding & self.interpolate.valid & np.isfinite(wanted) & (self._weight() > 1e-12)
-        nodes = start.copy()
-        left = np.zeros(nodes.shape)
-        for _ in range(_EXACT_STEPS if self.support.is_cell else _FOOTPRINT_STEPS):
-            left[binding] = (start - self.means(nodes))[binding]
-            if np.abs(left).max(initial=0.0) < 1e-10:
-                break
-            nodes += left
-        left[binding] = (start - self.means(nodes))[binding]
-        return nodes, left
+        binding = binding & self.interpolate.valid & np.isfinite(wanted) & (self._weights() > 1e-12)
 
-    def _weight(self) -> Array:
+        def left(nodes: Array) -> Array:
+            return np.where(binding, start - self.means(nodes), 0.0)
+
+        if self.support.is_cell:
+            tolerance = _TOLERANCE * float(np.abs(start).max(initial=0.0))
+            nodes, over = start, left(start)
+            for lowest, steps in _EXACT_ROUNDS:
+                nodes, over = _chebyshev(left, nodes, over, lowest, steps, tolerance)
+            return nodes.copy(), over
+        nodes = start.copy()
+        for _ in range(_FOOTPRINT_STEPS):
+            nodes += left(nodes)
+        return nodes, left(nodes)
+
+    def _weights(self) -> Array:
         # Rows of A U sum to the weight of the pixels in use, since the rows of U sum to one.
-        total = np.zeros(self.interpolate.valid.shape)
-        seen = self.interpolate.valid.astype(np.float64)
+        if self._weight is None:
+            self._weight = self._apply(self.interpolate.valid.astype(np.float64))
+        return self._weight
+
+    def _apply(self, nodes: Array) -> Array:
+        total = np.zeros(nodes.shape)
+        height, width = nodes.shape
         for (i, j), coefficient in self._coefficients.items():
-            total += coefficient * _shifted(seen, i, j)
+            rows, cols = slice(max(0, -i), min(height, height - i)), slice(max(0, -j), min(width, width - j))
+            if rows.start < rows.stop and cols.start < cols.stop:
+                near = nodes[rows.start + i : rows.stop + i, cols.start + j : cols.stop + j]
+                total[rows, cols] += coefficient[rows, cols] * near
         return total
 
 
 def smooth_field(coarse_values: Array, support: Support) -> Array:
-    """The smooth conserving interpolation of `coarse_values` (coarse rows, coarse cols; NaN where none) on the whole fine grid.
+    """The smooth conserving interpolation of `coarse_values` on the fine grid of `support`.
 
-    The baseline that any downscaling has to beat. Fine pixels without a valid coarse cell near are NaN.
+    `coarse_values` is (coarse rows, coarse cols), NaN where there is none. The baseline that any downscaling has to beat. Fine pixels without a valid coarse cell near are NaN. Raises
+    InputError where no coarse value is valid.
     """
     valid = np.isfinite(coarse_values)
     system = Conservation(support, valid)
-    system.add(np.ones(support.fine.shape), 0)
+    for row0, rows in strips(*support.fine.shape):
+        system.add(np.ones((rows, support.fine.cols)), row0)
     nodes, _ = system.solve(coarse_values, valid)
     return system.interpolate(nodes)
 
 
 def smooth_at_points(coarse_values: Array, coarse: Grid, x: Array, y: Array) -> Array:
-    """The smooth conserving interpolation of `coarse_values` at points (in the CRS of `coarse`); NaN outside the grid."""
+    """The smooth conserving interpolation of `coarse_values` at points (in the CRS of `coarse`), shaped as `x`.
+
+    NaN outside the grid and in cells without a value.
+    """
     valid = np.isfinite(coarse_values)
     field = np.full(np.shape(x), np.nan)
     row, col = coarse.cell_of(x, y)
@@ -141,56 +148,47 @@ def smooth_at_points(coarse_values: Array, coarse: Grid, x: Array, y: Array) -> 
     # A support of 8 x 8 points per cell stands in for the continuous cell mean.
     support = Support(coarse.subdivide(8), coarse)
     system = Conservation(support, valid)
-    for start in range(0, support.fine.rows, 512):
-        system.add(np.ones((min(512, support.fine.rows - start), support.fine.cols)), start)
+    for row0, rows in strips(*support.fine.shape, multiple=8):
+        system.add(np.ones((rows, support.fine.cols)), row0)
     nodes, _ = system.solve(coarse_values, valid)
-    filled = np.where(valid, nodes, 0.0)
-    seen = valid.astype(np.float64)
-    rows, cols = (
-        _linear_weights(-np.asarray(y)[inside], -coarse.y_centres()),
-        _linear_weights(np.asarray(x)[inside], coarse.x_centres()),
+    top, bottom, down = between(-np.asarray(y, float)[inside], -coarse.y_centres())
+    west, east, right = between(np.asarray(x, float)[inside], coarse.x_centres())
+    total, weight = (
+        (1 - down) * ((1 - right) * each[top, west] + right * each[top, east])
+        + down * ((1 - right) * each[bottom, west] + right * each[bottom, east])
+        for each in (np.where(valid, nodes, 0.0), valid.astype(np.float64))
     )
-    total = np.asarray(rows.multiply(cols @ filled.T).sum(axis=1)).ravel()
-    weight = np.asarray(rows.multiply(cols @ seen.T).sum(axis=1)).ravel()
     field[inside] = np.divide(total, weight, out=np.full(total.shape, np.nan), where=weight > 1e-9)
     field[inside & ~valid[row, col]] = np.nan
     return field
 
 
-def hold_bounds(
-    values: Array, cell: NDArray[np.intp], wanted: Array, lower: float, upper: float
-) -> tuple[Array, NDArray[np.bool_]]:
-    """Bring `values` into [lower, upper] and keep each cell's mean at `wanted` by one shift per cell before clipping.
+def _chebyshev(
+    left: Callable[[Array], Array], nodes: Array, over: Array, lowest: float, steps: int, tolerance: float
+) -> tuple[Array, Array]:
+    """Nodes with less left over, by Chebyshev's iteration for eigenvalues in [lowest, _HIGHEST]; the best met is kept.
 
-    values: (pixels,) valid values; cell: (pixels,) index of each pixel's cell; wanted: (cells,) means to hold, NaN where none binds.
-    Returns the values and which pixels were clipped. Cells whose mean lies outside the bounds stay as they are.
+    What belongs to lower eigenvalues shrinks slowly, so that cells which hardly hold their own node stay tame.
     """
-    outside = (values < lower) | (values > upper)
-    if not outside.any():
-        return values, outside
-    size = len(wanted)
-    touched = np.bincount(cell[outside], minlength=size) > 0
-    possible = touched & (wanted >= lower) & (wanted <= upper)
-    free = touched & ~np.isfinite(wanted)
-    result = values.copy()
-    unbound = free[cell]
-    result[unbound] = np.clip(values[unbound], lower, upper)
-    pixels = np.flatnonzero(possible[cell])
-    if len(pixels):
-        index, inner = cell[pixels], values[pixels]
-        count = np.bincount(index, minlength=size)
-        span = float(np.max(np.abs(inner))) + abs(upper) + abs(lower) + 1.0
-        low, high = np.full(size, -span), np.full(size, span)
-        for _ in range(80):
-            middle = (low + high) / 2
-            clipped = np.clip(inner + middle[index], lower, upper)
-            mean = np.bincount(index, clipped, minlength=size) / np.maximum(count, 1)
-            above = mean > wanted
-            high = np.where(above, middle, high)
-            low = np.where(above, low, middle)
-        result[pixels] = np.clip(inner + ((low + high) / 2)[index], lower, upper)
-    changed = outside & (free | possible)[cell]
-    return result, changed
+    middle, half = (_HIGHEST + lowest) / 2, (_HIGHEST - lowest) / 2
+    best, best_over = nodes, over
+    smallest = float(np.abs(over).max(initial=0.0))
+    step, rate = over, 1.0 / middle
+    for number in range(steps):
+        if smallest <= tolerance:
+            break
+        if number:
+            carry = (half * rate) ** 2 / (2.0 if number == 1 else 4.0)
+            rate = 1.0 / (middle - carry / rate)
+            step = over + carry * step
+        nodes = nodes + rate * step
+        over = left(nodes)
+        largest = float(np.abs(over).max(initial=0.0))
+        if largest < smallest:
+            best, best_over, smallest = nodes, over, largest
+        elif not largest < 1e3 * smallest:
+            break
+    return best, best_over
 
 
 def _stencil(weights: csr_matrix, interpolation: csr_matrix) -> dict[int, csr_matrix]:
@@ -198,42 +196,17 @@ def _stencil(weights: csr_matrix, interpolation: csr_matrix) -> dict[int, csr_ma
     from scipy.sparse import csr_matrix
 
     entries = weights.tocoo()
-    products: dict[int, csr_matrix] = {}
-    low = interpolation.indices[np.minimum(interpolation.indptr[:-1], len(interpolation.indices) - 1)]
-    reach = int(np.max(np.abs(low[entries.col] - entries.row), initial=0)) + 1
-    for offset in range(-reach, reach + 1):
-        column = entries.row + offset
-        inside = (column >= 0) & (column < interpolation.shape[1])
-        factor = np.zeros(len(entries.data))
-        factor[inside] = np.asarray(interpolation[entries.col[inside], column[inside]]).ravel()
-        if factor.any():
-            products[offset] = csr_matrix((entries.data * factor, (entries.row, entries.col)), shape=weights.shape)
-    return products
+    first = interpolation.indptr[entries.col]
+    which, place = _spans(first, interpolation.indptr[entries.col + 1])
+    offset = interpolation.indices[place] - entries.row[which]
+    product = entries.data[which] * interpolation.data[place]
+    row, col = entries.row[which], entries.col[which]
+    return {
+        int(o): csr_matrix((product[at], (row[at], col[at])), shape=weights.shape)
+        for o in np.unique(offset)
+        for at in [np.flatnonzero(offset == o)]
+    }
 
 
-def _shifted(values: Array, rows: int, cols: int) -> Array:
-    """Array whose element (i, j) is values[i + rows, j + cols], 0 outside."""
-    height, width = values.shape
-    result = np.zeros_like(values)
-    up, left = max(rows, 0), max(cols, 0)
-    down, right = min(height + rows, height), min(width + cols, width)
-    if down > up and right > left:
-        result[up - rows : down - rows, left - cols : right - cols] = values[up:down, left:right]
-    return result
-
-
-def _linear_weights(points: Array, nodes: Array) -> csr_matrix:
-    """(points, nodes) linear interpolation along one axis, constant beyond the outer nodes; both ascending or any order of points."""
-    from scipy.sparse import csr_matrix
-
-    count = len(points)
-    if len(nodes) == 1:
-        return csr_matrix(np.ones((count, 1)))
-    lower = np.clip(np.searchsorted(nodes, points, side="right") - 1, 0, len(nodes) - 2)
-    share = np.clip((points - nodes[lower]) / (nodes[lower + 1] - nodes[lower]), 0.0, 1.0)
-    rows = np.repeat(np.arange(count), 2)
-    cols = np.column_stack([lower, lower + 1]).ravel()
-    data = np.column_stack([1.0 - share, share]).ravel()
-    matrix = csr_matrix((data, (rows, cols)), shape=(count, len(nodes)))
-    matrix.eliminate_zeros()
-    return matrix
+def _largest_sum(products: csr_matrix) -> float:
+    return float(products.sum(axis=1).max())

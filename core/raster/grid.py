@@ -29,9 +29,16 @@ class Grid:
 
     @classmethod
     def of(cls, source: gdal.Dataset | str | Path) -> Grid:
-        """The grid of a dataset or file. Raises InputError where it has no georeference, no CRS, or is rotated."""
+        """The grid of a dataset or file.
+
+        Raises InputError where it has no georeference, no CRS, is rotated, or is a container of several variables.
+        """
         dataset = source if isinstance(source, gdal.Dataset) else open_raster(source)
-        name = Path(dataset.GetDescription()).name or "the raster"
+        name = Path(dataset.GetDescription()).name or "The raster"
+        if dataset.RasterCount == 0:
+            inside = [key.rsplit(":", 1)[-1].strip("/") for key, _ in dataset.GetSubDatasets()]
+            listed = f" ({', '.join(inside[:12])}{', ...' if len(inside) > 12 else ''})" if inside else ""
+            raise InputError(f"{name} is a container of variables{listed}, not one raster: choose one of them.")
         transform = dataset.GetGeoTransform(can_return_null=True)
         if transform is None:
             raise InputError(f"{name} has no georeference: assign its extent first, or import it as a product file.")
@@ -85,7 +92,10 @@ class Grid:
         return f"{self.crs.GetAuthorityName(None)}:{code}" if code else str(self.crs.GetName())
 
     def same_crs(self, other: Grid) -> bool:
-        return self.crs_wkt == other.crs_wkt or bool(self.crs.IsSame(other.crs))
+        """Whether coordinates mean the same place; the order in which a definition lists its axes does not count."""
+        if self.crs_wkt == other.crs_wkt:
+            return True
+        return bool(self.crs.IsSame(other.crs, ["IGNORE_DATA_AXIS_TO_SRS_AXIS_MAPPING=YES"]))
 
     def same_as(self, other: Grid) -> bool:
         """Equal shape and CRS, and corners within a hundredth of a cell."""
@@ -102,6 +112,7 @@ class Grid:
         return Grid(self.crs_wkt, (x, width / ratio, 0.0, y, 0.0, height / ratio), self.rows * ratio, self.cols * ratio)
 
     def window(self, row0: int, col0: int, rows: int, cols: int) -> Grid:
+        """`rows` x `cols` cells from row `row0` and column `col0`."""
         x, width, _, y, _, height = self.transform
         return Grid(self.crs_wkt, (x + col0 * width, width, 0.0, y + row0 * height, 0.0, height), rows, cols)
 
@@ -129,7 +140,10 @@ class Grid:
         )
 
     def ground_cell_size(self) -> tuple[float, float]:
-        """Width and height of the middle cell on the ground, in metres: maps stretch, the sensor's footprint does not."""
+        """Width and height of the middle cell on the ground, in metres.
+
+        Maps stretch, the sensor's footprint does not: at 45 degrees a 9 km EASE-Grid cell is 7.4 km wide and 11 km high.
+        """
         x = self.transform[0] + self.transform[1] * (self.cols / 2 + np.array([-0.5, 0.5, 0.0, 0.0]))
         y = self.transform[3] + self.transform[5] * (self.rows / 2 + np.array([0.0, 0.0, -0.5, 0.5]))
         geographic = self.crs if self.is_geographic else self.crs.CloneGeogCS()
@@ -150,7 +164,10 @@ _EASE_X, _EASE_Y = 17367530.4451615, 7314540.8306386
 
 
 def ease_grid(cell_km: int, row0: int, col0: int, rows: int, cols: int) -> Grid:
-    """A window of the global EASE-Grid 2.0 (EPSG:6933; Brodzik et al. 2012, doi:10.3390/ijgi1010032), 0-based indices."""
+    """A window of the global EASE-Grid 2.0 (EPSG:6933) with cells of `cell_km`; row and column counted from 0.
+
+    Brodzik et al. 2012, doi:10.3390/ijgi1010032. Raises InputError for other cell sizes.
+    """
     if cell_km not in EASE_COLUMNS:
         raise InputError(f"EASE-Grid 2.0 has cells of 1, 3, 9 and 36 km, not {cell_km} km.")
     size = 2 * _EASE_X / EASE_COLUMNS[cell_km]

@@ -12,7 +12,7 @@ from ..errors import InputError
 
 @dataclass(frozen=True, order=True)
 class Period:
-    """A half-open span of days: `start` belongs to it, `end` does not."""
+    """A half-open span of days: `start` belongs to it, `end` does not. Raises InputError where it would be empty."""
 
     start: dt.date
     end: dt.date
@@ -27,11 +27,11 @@ class Period:
 
     @property
     def label(self) -> str:
-        """`2021-08` for a calendar month, `2021-08-03` for a day, else `2021-08-03/2021-08-11`."""
-        if self == month_of(self.start):
-            return f"{self.start:%Y-%m}"
+        """`2021-08` for a calendar month, `2021-08-03` for a day, else `2021-08-03/2021-08-11` (end exclusive)."""
         if self.days == 1:
             return self.start.isoformat()
+        if self == month_of(self.start):
+            return f"{self.start:%Y-%m}"
         return f"{self.start.isoformat()}/{self.end.isoformat()}"
 
     def overlap_days(self, other: Period) -> int:
@@ -39,10 +39,13 @@ class Period:
 
     @classmethod
     def parse(cls, start: str, end: str) -> Period:
-        """From two ISO dates; times of day are dropped, but an end after midnight includes its day."""
+        """From two ISO dates; times of day are dropped, but an end after midnight includes its day.
+
+        Raises InputError for anything else, and where the end lies before the start.
+        """
         try:
-            first = dt.datetime.fromisoformat(start)
-            last = dt.datetime.fromisoformat(end)
+            # Python before 3.11 does not know the Z of UTC.
+            first, last = (dt.datetime.fromisoformat(text.strip().rstrip("Zz")) for text in (start, end))
         except ValueError as error:
             raise InputError(
                 f"The period {start!r} to {end!r} is not a pair of ISO dates such as 2021-08-01."
@@ -52,48 +55,75 @@ class Period:
 
 
 def day(date: dt.date) -> Period:
+    """The period of one day."""
     return Period(date, date + dt.timedelta(days=1))
 
 
 def month_of(date: dt.date) -> Period:
+    """The calendar month that holds `date`."""
     first = date.replace(day=1)
     return Period(first, first + dt.timedelta(days=calendar.monthrange(first.year, first.month)[1]))
 
 
-_SEPARATED = re.compile(r"(?<!\d)((?:19|20)\d\d)([-_.])(0[1-9]|1[0-2])(?:\2(0[1-9]|[12]\d|3[01]))?(?!\d)")
-_COMPACT = re.compile(r"(?<!\d)((?:19|20)\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=\D|$|\d{6}(?!\d))")
-_DAY_OF_YEAR = re.compile(r"(?<!\d)((?:19|20)\d\d)(00[1-9]|0[1-9]\d|[12]\d\d|3[0-5]\d|36[0-6])(?!\d)")
-
-
 def period_in_name(name: str) -> Period | None:
-    """The first date written in `name`: 2021-08, 2021-08-03, 20210803, 20210803T0130 or 2021215 (day of year)."""
-    found: list[tuple[int, Period]] = []
-    for match in _SEPARATED.finditer(name):
-        year, month = int(match[1]), int(match[3])
-        if match[4] is None:
-            found.append((match.start(), month_of(dt.date(year, month, 1))))
-        elif (date := _date(year, month, int(match[4]))) is not None:
-            found.append((match.start(), day(date)))
-    for match in _COMPACT.finditer(name):
-        if (date := _date(int(match[1]), int(match[2]), int(match[3]))) is not None:
-            found.append((match.start(), day(date)))
-    for match in _DAY_OF_YEAR.finditer(name):
-        date = dt.date(int(match[1]), 1, 1) + dt.timedelta(days=int(match[2]) - 1)
-        if date.year == int(match[1]):
-            found.append((match.start(), day(date)))
-    return min(found)[1] if found else None
+    """The first date written in `name`, None where there is none.
+
+    Known are 2021-08-03, 20210803, 20210803T0130 and the like (a day), 2021215, A2021215, 2021-215 and 2021_215 (day of
+    the year), 2021-08 (a month; `-`, `_` or `.` as separator) and, where nothing else is found, 202108 on its own.
+    """
+    found = _dates(name)
+    return found[0][1] if found else None
 
 
 def without_date(name: str) -> str:
-    """`name` with every date token and the separators around it removed, so that one factor keeps one name."""
+    """`name` without its dates, times and the separators around them, so that one factor keeps one name."""
     bare = name
-    for pattern in (_SEPARATED, _COMPACT, _DAY_OF_YEAR):
-        bare = pattern.sub(" ", bare)
+    for (start, end), _ in reversed(_dates(name)):
+        bare = f"{bare[:start]} {bare[end:]}"
     return re.sub(r"[\s_.\-]+", "_", bare).strip("_")
 
 
-def _date(year: int, month: int, day_of_month: int) -> dt.date | None:
+_YEAR, _MONTH, _DAY = r"(?P<year>(?:19|20)\d\d)", r"(?P<month>0[1-9]|1[0-2])", r"(?P<day>0[1-9]|[12]\d|3[01])"
+_DAY_OF_YEAR = r"(?P<doy>00[1-9]|0[1-9]\d|[12]\d\d|3[0-5]\d|36[0-6])"
+_PREFIX = r"(?<!\d)(?:(?<![A-Za-z0-9])(?:A|doy|DOY))?"  # MODIS and AppEEARS: A2021215, doy2021215
+_LENGTH = r"[kcd]?m(?![A-Za-z])"
+_CLOCK = r"(?:[01]\d|2[0-3])(?:[0-5]\d(?:[0-5]\d)?)?"
+_ISO_TIME = r"(?:[Tt][0-2]\d(?::?[0-5]\d){0,2}(?:\.\d+)?[Zz]?)?"
+# In order of preference where two would overlap.
+_PATTERNS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"{_PREFIX}{_YEAR}(?P<sign>[-_.]){_MONTH}(?P=sign){_DAY}(?!\d|{_LENGTH}){_ISO_TIME}",
+        rf"{_PREFIX}{_YEAR}{_MONTH}{_DAY}(?:{_CLOCK}(?!\d)|(?!\d){_ISO_TIME})",
+        rf"{_PREFIX}{_YEAR}{_DAY_OF_YEAR}(?:{_CLOCK}(?!\d)|(?!\d){_ISO_TIME})",
+        rf"(?<![\dvV]){_YEAR}[-_]{_DAY_OF_YEAR}(?![0-9A-Za-z])",
+        # Not 2000_10m (a resolution), v2020.01 (a version), 2021-02-30 (no day).
+        rf"(?<![\dvV]){_YEAR}(?P<sign>[-_.]){_MONTH}(?![0-9A-Za-z]|(?P=sign)\d\d(?![0-9A-Za-z]))",
+    )
+)
+_LONE_MONTH = re.compile(rf"(?<![A-Za-z0-9])(?<!\d[.\-]){_YEAR}{_MONTH}(?![A-Za-z0-9])")
+
+
+def _dates(name: str) -> list[tuple[tuple[int, int], Period]]:
+    """Places of the dates in `name` and what they mean, in order of place."""
+    found: list[tuple[tuple[int, int], Period]] = []
+    for pattern in _PATTERNS:
+        for match in pattern.finditer(name):
+            period = _period(match)
+            if period and all(match.end() <= start or match.start() >= end for (start, end), _ in found):
+                found.append((match.span(), period))
+    if not found:
+        found = [(m.span(), period) for m in _LONE_MONTH.finditer(name) if (period := _period(m))]
+    return sorted(found)
+
+
+def _period(match: re.Match[str]) -> Period | None:
+    part = match.groupdict()
     try:
-        return dt.date(year, month, day_of_month)
+        first = dt.date(int(part["year"]), int(part.get("month") or 1), int(part.get("day") or 1))
     except ValueError:
         return None
+    if part.get("doy"):
+        date = first + dt.timedelta(days=int(part["doy"]) - 1)
+        return day(date) if date.year == first.year else None
+    return day(first) if part.get("day") else month_of(first)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,29 +15,21 @@ from osgeo import gdal
 
 from ..atomic import whole_file
 from ..errors import InputError
+from .bands import TARGET, Band, layer_name, read_band, write_band
 from .grid import Grid, open_raster
-from .periods import Period, period_in_name, without_date
+from .periods import Period
 
-TARGET = "target"
+__all__ = ["TARGET", "Band", "Stack", "StackWriter", "create_geotiff", "opened", "small_block_cache"]
+
 _GTIFF = ("TILED=YES", "COMPRESS=DEFLATE", "ZLEVEL=1", "INTERLEAVE=BAND", "BIGTIFF=IF_SAFER", "NUM_THREADS=ALL_CPUS")
 
 
-@dataclass(frozen=True)
-class Band:
-    """What a band holds: a factor (or the target) in a period, or for all time when `period` is None."""
-
-    name: str
-    period: Period | None = None
-    unit: str = ""
-    role: str = ""
-
-    @property
-    def label(self) -> str:
-        return f"{self.name} {self.period.label}" if self.period else self.name
-
-
 class Stack:
-    """Reader of a stack, or of any raster, whose bands then get names and dates from what they carry."""
+    """Reader of a stack, or of any raster, whose bands then get names and dates from what they carry.
+
+    Reading is safe from several threads. Raises InputError where the raster has no usable grid or a band's period is
+    not a pair of dates.
+    """
 
     def __init__(self, path: str, dataset: gdal.Dataset) -> None:
         self.path = path
@@ -46,14 +38,19 @@ class Stack:
         self._dataset: gdal.Dataset | None = dataset
         self._lock = threading.Lock()
         bands = [dataset.GetRasterBand(i + 1) for i in range(dataset.RasterCount)]
-        layer = _layer_name(path)
-        self.bands: tuple[Band, ...] = tuple(_describe(band, layer, len(bands), self.tags) for band in bands)
+        layer = layer_name(path)
+        try:
+            self.bands: tuple[Band, ...] = tuple(read_band(band, layer, len(bands), self.tags) for band in bands)
+        except InputError as error:
+            raise InputError(f"{layer}: {error}") from error
         self._nodata = [band.GetNoDataValue() for band in bands]
+        self._masked = [bool(band.GetMaskFlags() & gdal.GMF_PER_DATASET) for band in bands]
         self._scaling = [(band.GetScale() or 1.0, band.GetOffset() or 0.0) for band in bands]
         self.data_types = tuple(gdal.GetDataTypeName(band.DataType) for band in bands)
 
     @classmethod
     def open(cls, path: str | Path) -> Stack:
+        """Open for reading. Raises InputError where GDAL cannot."""
         return cls(str(path), open_raster(path))
 
     def __enter__(self) -> Stack:
@@ -67,7 +64,7 @@ class Stack:
 
     @property
     def name(self) -> str:
-        return _layer_name(self.path)
+        return layer_name(self.path)
 
     @property
     def periods(self) -> list[Period]:
@@ -81,8 +78,8 @@ class Stack:
     def target_periods(self) -> list[Period | None]:
         """Periods of the target's bands in order of time; [None] for one undated target."""
         found = {band.period for band in self.bands if band.role == TARGET}
-        dated: list[Period | None] = sorted(p for p in found if p is not None)
-        return dated or ([None] if found else [])
+        dated = sorted(period for period in found if period is not None)
+        return [*dated] or ([None] if found else [])
 
     @property
     def factor_names(self) -> list[str]:
@@ -95,9 +92,15 @@ class Stack:
         """1-based number of the band of `name` in `period`, or of the band of that name that holds for all time."""
         found = self._find(name, period)
         if found is None:
-            known = ", ".join(dict.fromkeys(band.name for band in self.bands))
             when = f" for {period.label}" if period else ""
-            raise InputError(f"{self.name} has no band {name!r}{when}; it has {known}.")
+            dates = [band.period.label for band in self.bands if band.name == name and band.period is not None]
+            known = dates or list(dict.fromkeys(band.name for band in self.bands))
+            listed = ", ".join(known[:12]) + (f" and {len(known) - 12} more" if len(known) > 12 else "")
+            what = f"that band for {listed}" if dates else listed
+            raise InputError(
+                f"{self.name} has no band {name!r}{when or (' that holds for all time' if dates else '')}; "
+                f"it has {what}."
+            )
         return found
 
     def nodata(self, index: int) -> float | None:
@@ -110,21 +113,31 @@ class Stack:
     def read(
         self, index: int, row0: int = 0, rows: int | None = None, col0: int = 0, cols: int | None = None
     ) -> NDArray[np.float64]:
-        """A window of band `index` (1-based) as float64 in physical units, NaN where there is no data."""
+        """A window of band `index` (1-based) as float64 in physical units, NaN where there is no data.
+
+        Raises InputError where the file cannot be read or holds complex numbers.
+        """
         if self._dataset is None:
             raise RuntimeError("the stack is closed")
         rows = self.grid.rows - row0 if rows is None else rows
         cols = self.grid.cols - col0 if cols is None else cols
+        mask = None
         with self._lock:
             try:
-                raw = self._dataset.GetRasterBand(index).ReadAsArray(col0, row0, cols, rows)
+                band = self._dataset.GetRasterBand(index)
+                raw = band.ReadAsArray(col0, row0, cols, rows)
+                if self._masked[index - 1]:
+                    mask = band.GetMaskBand().ReadAsArray(col0, row0, cols, rows)
             except RuntimeError as error:
                 raise InputError(f"Band {index} of {self.path} cannot be read: {str(error).splitlines()[0]}") from error
+        if raw.dtype.kind == "c":
+            raise InputError(f"Band {index} of {self.name} holds complex numbers: give its intensity instead.")
         values = raw.astype(np.float64)
         nodata = self._nodata[index - 1]
         if nodata is not None and not np.isnan(nodata):
-            # A float32 file may carry a nodata value that only its own precision equals.
-            values[raw == np.asarray(nodata).astype(raw.dtype)] = np.nan
+            values[_equals(raw, nodata)] = np.nan
+        if mask is not None:
+            values[mask == 0] = np.nan
         values[~np.isfinite(values)] = np.nan
         scale, offset = self._scaling[index - 1]
         return values if (scale, offset) == (1.0, 0.0) else values * scale + offset
@@ -141,7 +154,10 @@ class Stack:
 
 
 class StackWriter:
-    """Writes a GeoTIFF stack under a temporary name and moves it into place when the block ends well."""
+    """Writes a GeoTIFF stack under a temporary name and moves it into place when the block ends well.
+
+    Raises InputError where the output cannot be written; ValueError where `dtype` cannot hold `nodata`.
+    """
 
     def __init__(
         self,
@@ -152,6 +168,8 @@ class StackWriter:
         dtype: str = "float32",
         nodata: float = -9999.0,
     ) -> None:
+        if np.dtype(dtype).kind in "iu" and np.array(nodata).astype(dtype) != nodata:
+            raise ValueError(f"{dtype} cannot hold the nodata value {nodata}")
         self.path, self.grid, self.bands, self.nodata = Path(path), grid, tuple(bands), nodata
         self._tags, self._dtype = dict(tags or {}), dtype
         self._dataset: gdal.Dataset | None = None
@@ -164,7 +182,7 @@ class StackWriter:
             self._dataset = create_geotiff(work, self.grid, len(self.bands), self._dtype)
             self._dataset.SetMetadata(self._tags)
             for number, band in enumerate(self.bands, 1):
-                _label(self._dataset.GetRasterBand(number), band, self.nodata)
+                write_band(self._dataset.GetRasterBand(number), band, self.nodata)
         except BaseException as error:
             self._dataset = None
             self._whole.__exit__(type(error), error, error.__traceback__)
@@ -247,36 +265,12 @@ def _disk_errors(path: Path) -> Iterator[None]:
         raise InputError(f"{path} cannot be written (is the disk full?): {str(error).splitlines()[0]}") from error
 
 
-def _layer_name(path: str) -> str:
-    if path.upper().startswith(("NETCDF:", "HDF5:", "HDF4_EOS:", "HDF4_SDS:")):
-        return path.rsplit(":", 1)[-1].strip('"/').rsplit("/", 1)[-1]
-    return Path(path.split("|")[0]).stem
-
-
-def _describe(band: gdal.Band, layer: str, count: int, tags: Mapping[str, str]) -> Band:
-    metadata = band.GetMetadata() or {}
-    description = band.GetDescription() or metadata.get("NETCDF_VARNAME", "")
-    period = None
-    if "PERIOD_START" in metadata:
-        period = Period.parse(metadata["PERIOD_START"], metadata.get("PERIOD_END", metadata["PERIOD_START"]))
-    elif "PERIOD_START" in tags and not metadata.get("STATIC"):
-        period = Period.parse(tags["PERIOD_START"], tags.get("PERIOD_END", tags["PERIOD_START"]))
-    elif not metadata.get("STATIC"):
-        period = period_in_name(description) or period_in_name(layer)
-    name = without_date(description) or without_date(layer) or layer
-    if not description and count > 1:
-        name = f"{name}_band{band.GetBand()}"
-    return Band(name, period, band.GetUnitType() or "", metadata.get("ROLE", ""))
-
-
-def _label(band: gdal.Band, what: Band, nodata: float) -> None:
-    band.SetDescription(what.name)
-    band.SetNoDataValue(nodata)
-    if what.unit:
-        band.SetUnitType(what.unit)
-    metadata = {"ROLE": what.role} if what.role else {}
-    if what.period is None:
-        metadata["STATIC"] = "YES"
-    else:
-        metadata |= {"PERIOD_START": what.period.start.isoformat(), "PERIOD_END": what.period.end.isoformat()}
-    band.SetMetadata(metadata)
+def _equals(raw: NDArray[Any], nodata: float) -> NDArray[np.bool_]:
+    """Where stored values are the declared nodata value."""
+    if raw.dtype.kind != "f":
+        return np.asarray(raw == nodata)  # compared unconverted: -9999 never equals a byte
+    if abs(nodata) > 1e30:
+        # The extremes of float32, of which headers keep more or fewer digits (-3.4e+38).
+        return np.asarray(raw < -1e30 if nodata < 0 else raw > 1e30)
+    # A float32 file may carry a nodata value that only its own precision equals.
+    return np.asarray(raw == raw.dtype.type(nodata))

@@ -1,7 +1,8 @@
 """The support of a coarse value: which fine pixels it sees, and with which weights.
 
-One operator serves aggregation, the residual step and evaluation. It is separable: the weight of a fine pixel is the product of a
-row weight and a column weight, both exact (area overlap, or the integral of a Gaussian footprint), also where grids do not nest.
+One operator serves aggregation, the residual step and evaluation. It is separable: the weight of a fine pixel is the
+product of a row weight and a column weight, both exact (area overlap, or the integral of a Gaussian footprint), also
+where grids do not nest.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ _FOOTPRINT_REACH = 3.0  # sigmas; what lies beyond holds 0.3 % of the weight per
 class Support:
     """Weights from the pixels of `fine` to the cells of `coarse`.
 
-    `footprint_km` is None for the exact cell mean, else the half-power width on the ground of a Gaussian footprint that is centred
-    on the cell. Raises InputError where the two grids differ in CRS or do not overlap.
+    `footprint_km` is None for the exact cell mean, else the half-power width on the ground of a Gaussian footprint
+    that is centred on the cell; its shape in the grid's units is that of the middle of `coarse`. Raises InputError
+    where the two grids differ in CRS or do not overlap.
     """
 
     fine: Grid
@@ -43,7 +45,7 @@ class Support:
                 f"The fine grid is in {self.fine.crs_name} and the coarse grid in {self.coarse.crs_name}: "
                 "choose a fine grid in the coordinate reference system of the target."
             )
-        if self.footprint_km is not None and not self.footprint_km > 0:
+        if self.footprint_km is not None and not 0 < self.footprint_km < math.inf:
             raise InputError(f"The footprint must be a positive width in kilometres, not {self.footprint_km}.")
         left, bottom, right, top = self.fine.extent()
         west, south, east, north = self.coarse.extent()
@@ -64,17 +66,17 @@ class Support:
     @cached_property
     def row_weights(self) -> csr_matrix:
         """(coarse rows, fine rows): share of each fine row in each coarse row; sums to 1 where fully covered."""
-        fine, coarse = self.fine.y_edges(), self.coarse.y_edges()
+        fine, coarse = self._fine.y_edges(), self.coarse.y_edges()
         if self.is_cell:
-            return _overlap_shares(*(self._y_measure(edges) for edges in (coarse, fine)))
+            return _overlap_shares(self._y_measure(coarse), self._y_measure(fine))
         return _gaussian_shares(-self.coarse.y_centres(), -fine, self._sigma(axis=1))
 
     @cached_property
     def col_weights(self) -> csr_matrix:
         """(coarse cols, fine cols), as `row_weights`."""
         if self.is_cell:
-            return _overlap_shares(self.coarse.x_edges(), self.fine.x_edges())
-        return _gaussian_shares(self.coarse.x_centres(), self.fine.x_edges(), self._sigma(axis=0))
+            return _overlap_shares(self.coarse.x_edges(), self._fine.x_edges())
+        return _gaussian_shares(self.coarse.x_centres(), self._fine.x_edges(), self._sigma(axis=0))
 
     def mean(self, values: Array) -> tuple[Array, Array]:
         """Weighted mean of the valid pixels and their share of each cell's weight, both (coarse rows, coarse cols).
@@ -84,6 +86,11 @@ class Support:
         running = RunningMean(self)
         running.add(values, 0)
         return running.result()
+
+    @property
+    def _fine(self) -> Grid:
+        # Grids nest within a hundredth of a cell; edges that are meant to coincide then do.
+        return self.fine if self.ratio is None else self.coarse.subdivide(self.ratio)
 
     def _y_measure(self, edges: Array) -> Array:
         # The area of a band of latitude is proportional to the difference of the sines.
@@ -105,7 +112,7 @@ class RunningMean:
         self._weight = np.zeros(support.coarse.shape)
 
     def add(self, values: Array, row0: int) -> None:
-        """Add the strip of full fine rows that begins at fine row `row0`."""
+        """Add the strip of full fine rows that begins at fine row `row0`; NaN where invalid."""
         valid = np.isfinite(values)
         rows, weights = rows_seeing(self._support, row0, values.shape[0])
         if len(rows):
@@ -140,9 +147,10 @@ def _overlap_shares(outer: Array, inner: Array) -> csr_matrix:
     i, j = _spans(first, last)
     overlap = np.minimum(inner[j + 1], outer[i + 1]) - np.maximum(inner[j], outer[i])
     width = outer[1:] - outer[:-1]
-    # Slivers from rounded corner coordinates are not overlaps.
+    # Slivers from rounded corner coordinates are not overlaps; rows beyond a pole have no width.
     keep = overlap > 1e-9 * width[i]
-    return csr_matrix(((overlap / width[i])[keep], (i[keep], j[keep])), shape=(len(outer) - 1, len(inner) - 1))
+    i, j = i[keep], j[keep]
+    return csr_matrix((overlap[keep] / width[i], (i, j)), shape=(len(outer) - 1, len(inner) - 1))
 
 
 def _gaussian_shares(centres: Array, edges: Array, sigma: float) -> csr_matrix:

@@ -9,7 +9,8 @@ import pytest
 from osgeo import osr
 
 from soilmoisture.core.errors import Cancelled, InputError
-from soilmoisture.core.ground.matching import clean_observations, find_products, project, sample_products
+from soilmoisture.core.ground.matching import sample_products
+from soilmoisture.core.ground.observations import clean_observations
 from soilmoisture.core.progress import Progress
 from soilmoisture.core.raster.grid import Grid, ease_grid
 from soilmoisture.core.raster.periods import Period, day, month_of
@@ -123,10 +124,7 @@ def test_pairs_equal_a_loop_over_points(tmp_path, rng):
                     len(values),
                     row // 9 * COARSE.cols + col // 9,
                 )
-    found = {
-        (str(pairs.stations[s]), pairs.periods[p]): k
-        for k, (s, p) in enumerate(zip(pairs.station, pairs.period))
-    }
+    found = {(str(pairs.stations[s]), pairs.periods[p]): k for k, (s, p) in enumerate(zip(pairs.station, pairs.period))}
     assert found.keys() == expected.keys() and len(pairs) == len(expected) > 50
     for key, (observed, predicted, coarse, count, cell) in expected.items():
         k = found[key]
@@ -150,61 +148,6 @@ def test_dated_layers_of_one_product_equal_its_stack(tmp_path, rng):
     for name in ("station", "period", "observed", "predicted", "count"):
         np.testing.assert_array_equal(getattr(one, name), getattr(many, name))
     assert not one.has_baseline and np.isnan(one.coarse).all()
-
-
-def test_files_are_sorted_into_products(tmp_path, rng):
-    values = np.full(COARSE.shape, 0.2)
-    (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
-    paths = [
-        write(tmp_path / "a" / "map.tif", COARSE, [(None, values)]),
-        write(tmp_path / "b" / "map.tif", COARSE, [(None, values)]),
-        write(tmp_path / "x_20190801T0014.tif", COARSE, [(AUGUST[0], values)]),
-        write(tmp_path / "x_20190802T0023.tif", COARSE, [(AUGUST[1], values)]),
-        write(tmp_path / "2019-08.tif", COARSE, [(month_of(dt.date(2019, 8, 1)), values)]),
-    ]
-    found = find_products(paths)
-    assert [(p.name, len(p.layers)) for p in found] == [
-        ("a/map", 1),
-        ("b/map", 1),
-        ("x", 2),
-        (tmp_path.name, 1),
-    ]
-
-
-def test_the_soil_moisture_band_is_found(tmp_path):
-    values = np.full(COARSE.shape, 0.2)
-
-    def chosen(*bands, band_name=None):
-        path = tmp_path / "bands.tif"
-        with StackWriter(path, COARSE, bands) as writer:
-            for k in range(len(bands)):
-                writer.write(k + 1, values * (k + 1))
-        (product,) = find_products([path], band_name)
-        return [layer.index for layer in product.layers]
-
-    assert chosen(Band("ndvi", AUGUST[0]), Band("sm", AUGUST[0], role="target")) == [2]
-    assert chosen(
-        Band("quality", AUGUST[0]), Band("soil_moisture", AUGUST[0]), Band("soil_moisture", AUGUST[1])
-    ) == [2, 3]
-    assert chosen(Band("SM", AUGUST[0]), Band("SM_uncertainty", AUGUST[0])) == [1]
-    assert chosen(Band("rootzone", AUGUST[0]), Band("surface", AUGUST[0]), band_name="surface") == [2]
-    with pytest.raises(InputError, match="rootzone, surface: say which"):
-        chosen(Band("rootzone", AUGUST[0]), Band("surface", AUGUST[0]))
-    with pytest.raises(InputError, match="no band 'sm'"):
-        chosen(Band("rootzone", AUGUST[0]), band_name="sm")
-
-
-def test_axis_order_and_points_that_cannot_be_projected():
-    grid = ease_grid(9, 0, 0, 1624, 3856)
-    x, y = project(np.array([-98.0, np.inf]), np.array([49.7, 49.7]), wkt(4326), grid)
-    # EASE-Grid 2.0: x = a k0 lambda, with k0 = cos 30 / sqrt(1 - e^2 sin^2 30).
-    e2 = 0.00669437999014
-    k0 = np.cos(np.pi / 6) / np.sqrt(1 - e2 * 0.25)
-    assert x[0] == pytest.approx(6378137 * k0 * np.radians(-98.0), abs=0.01)
-    sine, e = np.sin(np.radians(49.7)), np.sqrt(e2)
-    q = (1 - e2) * (sine / (1 - e2 * sine**2) - np.log((1 - e * sine) / (1 + e * sine)) / (2 * e))
-    assert y[0] == pytest.approx(6378137 * q / (2 * k0), abs=0.01)
-    assert np.isnan(x[1]) and np.isnan(y[1])
 
 
 def test_undated_points_on_one_map(tmp_path, rng):
@@ -300,11 +243,7 @@ def test_units_of_the_product(tmp_path):
     with pytest.raises(InputError, match="reach 25 mm"):
         sample_products([write(tmp_path / "p.tif", COARSE, [(None, percent)], unit="mm")], points)
     (pairs,) = sample_products([write(tmp_path / "p.tif", COARSE, [(None, percent * 0 - 9998.0)])], points)
-    assert (
-        len(pairs) == 0
-        and "undeclared nodata" in pairs.notes[0]
-        and pairs.dropped == {"without a product value": 1}
-    )
+    assert len(pairs) == 0 and "undeclared nodata" in pairs.notes[0] and pairs.dropped == {"without a product value": 1}
 
 
 def test_rasters_are_read_by_tile_and_not_by_point(tmp_path, rng, monkeypatch):
@@ -339,9 +278,7 @@ def test_a_cancelled_run_stops(tmp_path, rng):
 
 def test_overlapping_periods_both_get_the_observation(tmp_path):
     week, first = Period(dt.date(2019, 8, 1), dt.date(2019, 8, 8)), AUGUST[0]
-    path = write(
-        tmp_path / "o.tif", COARSE, [(week, np.full(COARSE.shape, 0.2)), (first, np.full(COARSE.shape, 0.3))]
-    )
+    path = write(tmp_path / "o.tif", COARSE, [(week, np.full(COARSE.shape, 0.2)), (first, np.full(COARSE.shape, 0.3))])
     points = clean_observations(
         None, COARSE.x_centres()[:1], COARSE.y_centres()[:1], ["2019-08-01"], [0.2], COARSE.crs_wkt
     )

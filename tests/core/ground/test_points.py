@@ -13,8 +13,9 @@ import pytest
 from scipy import stats
 
 from soilmoisture.core.errors import InputError
-from soilmoisture.core.ground.matching import clean_observations, sample_products
+from soilmoisture.core.ground.matching import sample_products
 from soilmoisture.core.ground.metrics import r_interval
+from soilmoisture.core.ground.observations import clean_observations
 from soilmoisture.core.ground.points import score_pairs, validate_points
 from soilmoisture.core.progress import Progress
 from soilmoisture.core.raster.grid import ease_grid
@@ -28,9 +29,7 @@ SOURCES = ("product", "smooth", "coarse")
 
 
 def write(path, grid, layers, role=""):
-    with StackWriter(
-        path, grid, [Band("soil_moisture", period, "m3/m3", role) for period, _ in layers]
-    ) as writer:
+    with StackWriter(path, grid, [Band("soil_moisture", period, "m3/m3", role) for period, _ in layers]) as writer:
         for number, (_, values) in enumerate(layers, 1):
             writer.write(number, values)
     return path
@@ -64,9 +63,7 @@ class Region:
             for period, truth in zip(periods, self.truth)
         ]
         names, x, y, dates, values = zip(*table)
-        self.points = clean_observations(
-            names, x, y, None if periods == [None] else dates, values, FINE.crs_wkt
-        )
+        self.points = clean_observations(names, x, y, None if periods == [None] else dates, values, FINE.crs_wkt)
         self.coarse = write(
             folder / "coarse.tif", COARSE, list(zip(periods, map(block_mean, self.truth))), role="target"
         )
@@ -80,9 +77,7 @@ class Region:
 
     def harmful(self):
         rng = np.random.default_rng(9)
-        fields = [
-            np.kron(block_mean(t), np.ones((9, 9))) + rng.normal(0, 0.08, FINE.shape) for t in self.truth
-        ]
+        fields = [np.kron(block_mean(t), np.ones((9, 9))) + rng.normal(0, 0.08, FINE.shape) for t in self.truth]
         return self.product("harmful", fields)
 
 
@@ -152,9 +147,9 @@ def test_station_rows_and_means_equal_a_loop(result):
     for source in SOURCES:
         summary = product.station_summary[source]
         assert summary.stations == 30
-        assert summary.mean["r"] == pytest.approx(np.mean(r[source])) and summary.median[
-            "r"
-        ] == pytest.approx(np.median(r[source]))
+        assert summary.mean["r"] == pytest.approx(np.mean(r[source])) and summary.median["r"] == pytest.approx(
+            np.median(r[source])
+        )
         assert (summary.lower_quartile["r"], summary.upper_quartile["r"]) == pytest.approx(
             tuple(np.percentile(r[source], [25, 75]))
         )
@@ -172,10 +167,7 @@ def test_station_rows_and_means_equal_a_loop(result):
 def test_agreement_in_space_equals_a_loop(result):
     product = result.products[0]
     pairs = product.pairs
-    r = [
-        np.corrcoef(pairs.predicted[pairs.period == k], pairs.observed[pairs.period == k])[0, 1]
-        for k in range(15)
-    ]
+    r = [np.corrcoef(pairs.predicted[pairs.period == k], pairs.observed[pairs.period == k])[0, 1] for k in range(15)]
     assert product.spatial.periods == 15
     assert product.spatial.mean["product"] == pytest.approx(np.mean(r), abs=1e-12)
     assert product.spatial.rows[3][:2] == (PERIODS[3].label, 30)
@@ -206,12 +198,9 @@ def test_the_verdict_tells_help_from_harm(result):
     good, harmful = (product.verdict for product in result.products)
     assert result.verdict is good
     assert good.tone == "good"
-    assert good.sentence.startswith(
-        "The 1 km map agrees better with the stations than its smooth coarse source: R 0."
-    )
+    assert good.sentence.startswith("The 1 km map agrees better with the stations than its smooth coarse source: R 0.")
     assert (
-        "on the same 450 pairs at 30 stations (difference +0." in good.sentence
-        and "95 % interval 0." in good.sentence
+        "on the same 450 pairs at 30 stations (difference +0." in good.sentence and "95 % interval 0." in good.sentence
     )
     assert harmful.tone == "bad" and "agrees worse" in harmful.sentence
     inside = result.products[1].inside_cell
@@ -232,9 +221,7 @@ def test_a_product_equal_to_its_source_gains_nothing(region):
 def test_a_better_r_with_a_larger_error_is_not_called_good(region):
     steep = region.product("steep", [0.25 + 3 * (t - 0.25) for t in region.truth])
     verdict = validate_points([steep], region.points, region.coarse).products[0].verdict
-    assert (
-        verdict.tone == "neutral" and "better" in verdict.sentence and "ubRMSE is larger" in verdict.sentence
-    )
+    assert verdict.tone == "neutral" and "better" in verdict.sentence and "ubRMSE is larger" in verdict.sentence
 
 
 def test_without_a_baseline_nothing_is_claimed(region):
@@ -250,9 +237,7 @@ def test_one_undated_map_has_pairs_but_no_series(tmp_path):
     product = validate_points([region.good()], region.points, region.coarse).products[0]
     assert product.pooled["product"].n == 153 and product.station_count == 153
     assert not any(row.used for row in product.stations)
-    assert product.station_summary["product"].stations == 0 and math.isnan(
-        product.station_summary["product"].mean["r"]
-    )
+    assert product.station_summary["product"].stations == 0 and math.isnan(product.station_summary["product"].mean["r"])
     assert product.r_classes["product"] == (0,) * 6
     assert product.spatial.periods == 1 and product.spatial.mean["product"] == pytest.approx(
         product.pooled["product"].r
@@ -371,9 +356,7 @@ def test_real_stations_against_the_real_coarse_product(shared_data, wgs84):
         pytest.skip("the Manitoba set is not there")
     names, x, y, date, value = read_risma(folder / "insitu_risma")
     points = clean_observations(names, x, y, date, value, wgs84)
-    assert any("day first" in note for note in points.notes) and any(
-        "percent" in note for note in points.notes
-    )
+    assert any("day first" in note for note in points.notes) and any("percent" in note for note in points.notes)
     assert len(points.places()[0]) == 12 and points.value.max() < 1
     scenes = sorted((folder / "coarse_smap9km_2019").glob("*.tif"))
     result = validate_points(scenes, points, scenes)

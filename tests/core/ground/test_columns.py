@@ -1,4 +1,4 @@
-"""Station tables as users keep them."""
+"""Columns of station tables as users keep them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,7 @@ import numpy as np
 import pytest
 
 from soilmoisture.core.errors import InputError
-from soilmoisture.core.ground.tables import clean_observations, dates, numbers, volumetric
-
-WGS84 = (
-    'GEOGCS["WGS 84",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,298.257223563]],'
-    'PRIMEM["Greenwich",0],UNIT["degree",0.0174532925199433]]'
-)
+from soilmoisture.core.ground.columns import dates, numbers, volumetric
 
 
 def days(*text: str) -> list[np.datetime64]:
@@ -103,9 +98,7 @@ def test_the_order_of_dates_is_told_or_asked():
         dates(["2018-11-30"], "us")
 
 
-@pytest.mark.parametrize(
-    "text", ["summer", "2019-13-01", "31/02/2019", "2019-04-15 at noon", "15 April 2019"]
-)
+@pytest.mark.parametrize("text", ["summer", "2019-13-01", "31/02/2019", "2019-04-15 at noon", "15 April 2019"])
 def test_text_that_is_no_date_is_refused(text):
     with pytest.raises(InputError, match="is not a date"):
         dates(["2019-01-01", text])
@@ -135,40 +128,3 @@ def test_percent_is_refused_converted_or_recognised():
         volumetric(np.array([20.0, 340.0]), "percent")
     assert any("m3/m3" in note for note in volumetric(np.array([0.2, 0.3]), "percent").notes)
     assert any("exactly 0" in note for note in volumetric(np.array([0.0, 0.3])).notes)
-
-
-def test_observations_keep_complete_rows():
-    found = clean_observations(
-        ["a", "b", "b", "c"],
-        [10.0, 11.0, 11.0, np.nan],
-        [50.0, 51.0, 51.0, 50.0],
-        ["2019-04-15", "2019-04-15", "", "2019-04-15"],
-        ["0.2", "No Data", "0.3", "0.3"],
-        WGS84,
-    )
-    assert found.station.tolist() == ["a", "b"] and found.value.tolist() == [0.2, 0.3]
-    assert found.dropped == {"no value": 1, "no place": 1} and not found.undated
-    assert found.places()[0].tolist() == ["a", "b"]
-
-
-def test_without_names_every_place_is_a_station():
-    found = clean_observations(None, [11.0, 10.0, 11.0], [50.0, 50.0, 50.0], None, [0.1, 0.2, 0.3], WGS84)
-    assert found.station.tolist() == ["point 1", "point 2", "point 1"] and found.undated
-
-
-def test_a_name_at_several_places_becomes_several_stations():
-    found = clean_observations(
-        ["s", "s", "s", "t", "t"], [10.0, 10.0, 10.5, 11.0, 11.0002], [50.0] * 5, None, [0.1] * 5, WGS84
-    )
-    assert found.station.tolist() == ["s (1)", "s (1)", "s (2)", "t", "t"]
-    assert found.x[3] == found.x[4] == pytest.approx(11.0001)
-    assert "several places" in found.notes[-1]
-
-
-def test_coordinates_that_are_not_degrees_are_refused():
-    with pytest.raises(InputError, match="not degrees"):
-        clean_observations(["a"], [600000.0], [5500000.0], None, [0.1], WGS84)
-    with pytest.raises(InputError, match="no coordinate reference"):
-        clean_observations(["a"], [10.0], [50.0], None, [0.1], "")
-    with pytest.raises(InputError, match="no rows"):
-        clean_observations([], [], [], [], [], WGS84)

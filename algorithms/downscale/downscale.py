@@ -1,0 +1,178 @@
+"""Downscale: apply a model to the fine factors and conserve the coarse soil moisture."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qgis.core import (
+    QgsProcessingContext,
+    QgsProcessingOutputNumber,
+    QgsProcessingParameterBoolean,
+    QgsProcessingParameterEnum,
+    QgsProcessingParameterFile,
+    QgsProcessingParameterNumber,
+    QgsProcessingParameterRasterDestination,
+    QgsProcessingParameterRasterLayer,
+    QgsProcessingParameterString,
+)
+
+from ...core.errors import InputError
+from ...core.progress import Progress
+from ..base import SoilMoistureAlgorithm
+from ..styling import moisture, quality, style_when_loaded
+
+
+class Downscale(SoilMoistureAlgorithm):
+    ID = "downscale"
+    TITLE = "Downscale"
+    GROUP = "downscale"
+    SUMMARY = (
+        "Makes the fine soil moisture map: the coarse field, smoothly interpolated, plus the detail that the "
+        "model finds in the factors."
+    )
+    ABOUT = (
+        "The mean of the fine map over every coarse cell equals the coarse value. The detail gain says how "
+        "much of the model's detail is "
+        "taken: training estimates it from cells that the model has not seen, so that a weak model does no "
+        "harm.\n\nQuality codes: 0 "
+        "downscaled; 1 a factor lies outside its training range; 2 no coarse value here; 4 held at a "
+        "physical bound; 255 no data."
+    )
+    TAGS = ("apply", "predict", "disaggregate", "sharpen", "residual", "conservation", "area-to-point")
+    PACKAGES = ("scipy", "matplotlib")
+
+    MODEL, FINE, COARSE, CONSERVE, GAIN = "MODEL", "FINE", "COARSE", "CONSERVE", "DETAIL_GAIN"
+    OUTSIDE, MINIMUM, MAXIMUM, PERIODS = "OUTSIDE", "MINIMUM", "MAXIMUM", "PERIODS"
+    OUTPUT, QUALITY = "OUTPUT", "QUALITY"
+    NUMBERS = {
+        "GAIN_USED": "Detail gain in use",
+        "LEFT_OVER_MAX": "Largest difference from a coarse value",
+        "PIXELS": "Pixels with a value",
+        "DETAIL_DEVIATION": "Standard deviation of the detail",
+    }
+
+    def declare(self) -> None:
+        double = QgsProcessingParameterNumber.Type.Double
+        self.add(
+            QgsProcessingParameterFile(self.MODEL, self.tr("Model"), extension="smdl"),
+            self.tr("From one of the training algorithms."),
+        )
+        self.add(
+            QgsProcessingParameterRasterLayer(self.FINE, self.tr("FINE stack")),
+            self.tr("The factors on the fine grid, from 'Resample to a common grid'; matched to the model by name."),
+        )
+        self.add(
+            QgsProcessingParameterRasterLayer(self.COARSE, self.tr("COARSE stack")),
+            self.tr(
+                "The coarse soil moisture to downscale, with its factors. It may hold other dates, or "
+                "another region, than the model was "
+                "trained on."
+            ),
+        )
+        self.add(
+            QgsProcessingParameterEnum(
+                self.CONSERVE,
+                self.tr("Conserve the coarse values"),
+                ["additive", "multiplicative", "none"],
+                defaultValue="additive",
+                usesStaticStrings=True,
+            ),
+            self.tr(
+                "additive: shifts the detail so that every coarse value is kept. multiplicative: scales "
+                "it, for quantities that are "
+                "proportional and never near zero (models trained on values only). none: the model as it is."
+            ),
+            advanced=True,
+        )
+        self.add(
+            QgsProcessingParameterNumber(
+                self.GAIN, self.tr("Detail gain"), double, None, optional=True, minValue=0, maxValue=3
+            ),
+            self.tr(
+                "How much of the model's detail is taken. Empty: the estimate in the model. 0: the smooth "
+                "interpolation only. 1: all of it, "
+                "as in the papers."
+            ),
+        )
+        self.add(
+            QgsProcessingParameterBoolean(self.OUTSIDE, self.tr("Fill where there is no coarse value"), False),
+            self.tr(
+                "Pixels without a coarse value get the model's detail on the level of the nearest cells, "
+                "with quality code 2."
+            ),
+        )
+        self.add(
+            QgsProcessingParameterNumber(self.MINIMUM, self.tr("Lowest possible value"), double, None, optional=True),
+            self.tr("Empty: 0 for m3/m3, none for other units. Bounds are held without changing the mean of a cell."),
+            advanced=True,
+        )
+        self.add(
+            QgsProcessingParameterNumber(self.MAXIMUM, self.tr("Highest possible value"), double, None, optional=True),
+            self.tr("Empty: 0.6 for m3/m3, or what the coarse product itself reaches; none for other units."),
+            advanced=True,
+        )
+        self.add(
+            QgsProcessingParameterString(self.PERIODS, self.tr("Only these dates"), optional=True),
+            self.tr("Dates as the log shows them, separated by commas, such as 2021-08; empty does all."),
+            advanced=True,
+        )
+        self.add(
+            QgsProcessingParameterRasterDestination(self.OUTPUT, self.tr("Fine soil moisture")),
+            self.tr("One band per date."),
+        )
+        self.add(
+            QgsProcessingParameterRasterDestination(
+                self.QUALITY, self.tr("Quality"), optional=True, createByDefault=False
+            ),
+            self.tr("The quality codes, one band per date."),
+        )
+        self.add_report()
+        for name, title in self.NUMBERS.items():
+            self.addOutput(QgsProcessingOutputNumber(name, self.tr(title)))
+
+    def run(self, parameters: dict[str, Any], context: QgsProcessingContext, progress: Progress) -> dict[str, Any]:
+        from ...core.downscale.downscale import DownscaleOptions, downscale
+        from ...core.downscale.downscale_report import downscale_report
+        from ...core.model.modelfile import load_model
+
+        model = load_model(self.parameterAsFile(parameters, self.MODEL, context))
+        output = self.raster_output(parameters, self.OUTPUT, context)
+        flags = self.raster_output(parameters, self.QUALITY, context) or None
+        options = DownscaleOptions(
+            self.parameterAsString(parameters, self.CONSERVE, context),
+            self.optional_number(parameters, self.GAIN, context),
+            self.parameterAsBool(parameters, self.OUTSIDE, context),
+            self._bounds(parameters, context, model),
+            self.names(parameters, self.PERIODS, context),
+        )
+        result = downscale(
+            model, self.path(self.FINE) or "", self.path(self.COARSE) or "", output, flags, options, progress
+        )
+        for note in [*result.notes, *(f"Skipped {one}" for one in result.skipped)]:
+            progress.warn(note)
+        report = downscale_report(result, model)
+        progress.info(report.verdict)
+        periods = [one.period for one in result.periods]
+        style_when_loaded(context, output, self.tr("Fine soil moisture"), moisture(periods, *model.target_range))
+        style_when_loaded(context, flags, self.tr("Quality"), quality(periods))
+        numbers = {name: report.data.get(name.lower()) for name in self.NUMBERS}
+        return {
+            self.OUTPUT: output,
+            **({self.QUALITY: flags} if flags else {}),
+            **{k: v for k, v in numbers.items() if v is not None},
+            **self.write_report(report, parameters, context),
+        }
+
+    def _bounds(
+        self, parameters: dict[str, Any], context: QgsProcessingContext, model: Any
+    ) -> tuple[float, float] | None:
+        from ...core.downscale.options import DownscaleOptions
+
+        low, high = (self.optional_number(parameters, name, context) for name in (self.MINIMUM, self.MAXIMUM))
+        if low is None and high is None:
+            return None
+        usual = DownscaleOptions().limits(model)
+        bounds = (usual[0] if low is None else low, usual[1] if high is None else high)
+        if not bounds[0] < bounds[1]:
+            raise InputError(f"The lowest possible value {bounds[0]:g} is not below the highest one {bounds[1]:g}.")
+        return bounds

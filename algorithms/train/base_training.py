@@ -1,0 +1,163 @@
+"""What the training algorithms share: all but the learner and its few settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qgis.core import (
+    QgsProcessingContext,
+    QgsProcessingOutputNumber,
+    QgsProcessingParameterBoolean,
+    QgsProcessingParameterEnum,
+    QgsProcessingParameterFile,
+    QgsProcessingParameterFileDestination,
+    QgsProcessingParameterNumber,
+    QgsProcessingParameterRasterLayer,
+)
+
+from ...core.progress import Progress
+from ..base import SoilMoistureAlgorithm
+
+DESIGNS = ["random", "blocks", "periods"]
+
+
+class TrainingAlgorithm(SoilMoistureAlgorithm):
+    """Subclasses name the `LEARNER`, add its settings in `declare_settings` and read them in `settings`."""
+
+    GROUP = "train"
+    LEARNER = ""
+    TREND = True
+    PACKAGES = ("sklearn", "joblib", "scipy", "matplotlib")
+
+    COARSE, FACTORS, TRAIN_ON, WINDOW, LINEAR_TREND = "COARSE", "FACTORS", "TRAIN_ON", "WINDOW", "LINEAR_TREND"
+    VALIDATION, SEED, MODEL = "VALIDATION", "SEED", "MODEL"
+    NUMBERS = {
+        "SHARE_EXPLAINED": "Share of unseen contrasts explained",
+        "DETAIL_GAIN": "Detail gain",
+        "R2_BLOCKS": "R² in spatial blocks",
+        "RMSE_BLOCKS": "RMSE in spatial blocks",
+        "R2_RANDOM": "R² of the random split (optimistic)",
+    }
+
+    def declare_settings(self) -> None:
+        """Add the learner's own parameters."""
+
+    def settings(self, parameters: dict[str, Any], context: QgsProcessingContext) -> dict[str, Any]:
+        """The learner's own settings as chosen."""
+        return {}
+
+    def declare(self) -> None:
+        whole = QgsProcessingParameterNumber.Type.Integer
+        self.add(
+            QgsProcessingParameterRasterLayer(self.COARSE, self.tr("COARSE stack")),
+            self.tr("From 'Resample to a common grid'."),
+        )
+        self.add(
+            QgsProcessingParameterFile(self.FACTORS, self.tr("Factor list"), extension="json", optional=True),
+            self.tr("From 'Screen factors'; empty uses every factor of the stack."),
+        )
+        self.declare_settings()
+        self.add(
+            QgsProcessingParameterEnum(
+                self.TRAIN_ON,
+                self.tr("Train on"),
+                ["automatic", "values", "anomalies", "contrasts"],
+                defaultValue="automatic",
+                usesStaticStrings=True,
+            ),
+            self.tr(
+                "Downscaling predicts what varies inside a cell. Values are what the papers use; anomalies "
+                "are differences from each "
+                "period's mean; contrasts are differences from neighbouring cells. 'automatic' tries all "
+                "three on held-out blocks and "
+                "takes the one that explains most of the differences between neighbouring cells."
+            ),
+        )
+        if self.TREND:
+            self.add(
+                QgsProcessingParameterBoolean(self.LINEAR_TREND, self.tr("Linear part first"), True),
+                self.tr(
+                    "Fits a linear model and lets the learner explain what is left. Fine factors vary more "
+                    "than coarse ones, and a linear "
+                    "part extrapolates sanely where trees cannot."
+                ),
+            )
+        self.add(
+            QgsProcessingParameterNumber(
+                self.WINDOW, self.tr("Window of contrasts (coarse cells)"), whole, 0, minValue=0, maxValue=99
+            ),
+            self.tr("Odd number of cells; 0 takes 3, or as many as the footprint of the sensor needs."),
+            advanced=True,
+        )
+        self.add(
+            QgsProcessingParameterEnum(
+                self.VALIDATION,
+                self.tr("Validation"),
+                DESIGNS,
+                allowMultiple=True,
+                defaultValue=DESIGNS,
+                usesStaticStrings=True,
+            ),
+            self.tr(
+                "random: a random fifth held out, as in the papers, optimistic because neighbours and "
+                "other dates of a cell are seen in "
+                "training. blocks: whole squares of cells held out. periods: neighbouring dates held out."
+            ),
+        )
+        self.add(
+            QgsProcessingParameterNumber(self.SEED, self.tr("Seed"), whole, 0, minValue=0, maxValue=2**31 - 1),
+            self.tr("The same seed gives the same model."),
+            advanced=True,
+        )
+        self.add(
+            QgsProcessingParameterFileDestination(
+                self.MODEL, self.tr("Model"), self.tr("Soil moisture model (*.smdl)")
+            ),
+            self.tr(
+                "A file of plain numbers that 'Downscale' applies; it holds no code and needs no "
+                "particular version of any library."
+            ),
+        )
+        self.add_report()
+        for name, title in self.NUMBERS.items():
+            self.addOutput(QgsProcessingOutputNumber(name, self.tr(title)))
+
+    def checkParameterValues(self, parameters: dict[str, Any], context: QgsProcessingContext) -> tuple[bool, str]:
+        window = self.parameterAsInt(parameters, self.WINDOW, context)
+        if window and (window < 3 or window % 2 == 0):
+            return False, self.tr(
+                "The window of contrasts is an odd number of coarse cells from 3 on, or 0 to choose it: not {}."
+            ).format(window)
+        return super().checkParameterValues(parameters, context)
+
+    def run(self, parameters: dict[str, Any], context: QgsProcessingContext, progress: Progress) -> dict[str, Any]:
+        from ...core.model.modelfile import save_model
+        from ...core.train.factor_list import read_factor_list
+        from ...core.train.samples import read_coarse
+        from ...core.train.training import Options, train
+        from ...core.train.training_report import training_report
+
+        chosen = self.parameterAsFile(parameters, self.FACTORS, context)
+        data = read_coarse(self.path(self.COARSE) or "", read_factor_list(chosen) if chosen else None)
+        options = Options(
+            self.LEARNER,
+            self.settings(parameters, context),
+            self.parameterAsString(parameters, self.TRAIN_ON, context),
+            self.parameterAsInt(parameters, self.WINDOW, context),
+            self.TREND and self.parameterAsBool(parameters, self.LINEAR_TREND, context),
+            self.parameterAsStrings(parameters, self.VALIDATION, context),
+            self.parameterAsInt(parameters, self.SEED, context),
+        )
+        training = train(data, options, progress)
+        for note in training.notes:
+            progress.warn(note)
+        report = training_report(training)
+        progress.info(report.verdict)
+        path = self.parameterAsFileOutput(parameters, self.MODEL, context)
+        save_model(training.model, path)
+        numbers = {name: report.data.get(name.lower()) for name in self.NUMBERS}
+        return {
+            self.MODEL: path,
+            **self.write_report(report, parameters, context),
+            **{k: v for k, v in numbers.items() if v is not None},
+        }

@@ -1,0 +1,296 @@
+"""The page of a downscaling run: what the fine map adds to its coarse source, what it keeps, where to be careful."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from ..model.model import Model
+from ..raster.grid import Grid
+from ..report import KeyFigure, Report, Section, Table, fmt
+from .downscale import Downscaling, PeriodResult
+from .downscale_sections import keeps, outside_blocks, percent, period_table, pictures, remarks, small
+
+GOOD_SHARE, LITTLE_SHARE = 0.25, 0.05
+
+
+def downscale_report(result: Downscaling, model: Model) -> Report:
+    """The report of a downscaling run with the model that made it; `data` holds the numbers over all and per period."""
+    totals = _totals(result)
+    unit = _typeset(model.target_unit)
+    share = expected_share(model, result.gain)
+    fine, coarse = _cell_size(result.fine), _cell_size(result.coarse)
+    maps = pictures(result, unit)
+    return Report(
+        title=f"Downscaling to {fine}",
+        subtitle=f"{model.target} from {coarse} to {fine} with {model.title.lower()}, {_span(result.periods)}",
+        verdict="\n".join(_verdict(result, model, totals, share, unit)),
+        tone=_tone(result, totals, share),
+        key_figures=_key_figures(result, totals, share, unit),
+        sections=[
+            *([Section("The coarse and the fine map", maps)] if maps else []),
+            Section("Period by period", [period_table(result, totals, unit)]),
+            Section("Beyond what the model has seen", outside_blocks(result)),
+            *remarks(result),
+        ],
+        details=_details(result, model, fine, coarse),
+        data=_data(result, model, totals, share),
+        main_table=_all_columns(result),
+    )
+
+
+def expected_share(model: Model, gain: float) -> float:
+    """Share of held-out differences between neighbouring cells that the model's detail times `gain` explains.
+
+    It is a parabola in the gain, known from its value and slope at the model's own gain; NaN where that is 0.
+    """
+    own = model.gain
+    if gain == 0:
+        return 0.0
+    if gain == own.value:
+        return own.share_explained
+    at_own = own.value * (2 * own.slope - own.value)
+    return own.share_explained * gain * (2 * own.slope - gain) / at_own if at_own > 0 else math.nan
+
+
+def _totals(result: Downscaling) -> dict[str, Any]:
+    """Sums, and root mean squares weighted by what each period counted."""
+    periods = result.periods
+    pixels, cells = [p.pixels for p in periods], [p.conserved_cells for p in periods]
+    return {
+        "pixels": sum(pixels),
+        "gaps": sum(p.gaps for p in periods),
+        "model_only": sum(p.model_only for p in periods),
+        "clipped": sum(p.clipped for p in periods),
+        "conserved_cells": sum(cells),
+        "uncovered_cells": sum(p.uncovered_cells for p in periods),
+        "left_over_max": max((p.left_over for p in periods if math.isfinite(p.left_over)), default=math.nan),
+        "left_over_rms": _root_mean_square([p.left_over_rms for p in periods], cells),
+        "detail_deviation": _root_mean_square([p.detail for p in periods], pixels),
+        "coarse_deviation": _root_mean_square([p.coarse_deviation for p in periods], cells),
+    }
+
+
+def _gap_share(totals: dict[str, Any]) -> float:
+    """Share of the pixels in cells with a value that have none themselves."""
+    inside = totals["gaps"] + totals["pixels"] - totals["model_only"]
+    return totals["gaps"] / inside if inside else math.nan
+
+
+def _root_mean_square(values: Sequence[float], weights: Sequence[int]) -> float:
+    known = [(v, w) for v, w in zip(values, weights) if math.isfinite(v) and w > 0]
+    total = sum(w for _, w in known)
+    return math.sqrt(sum(w * v**2 for v, w in known) / total) if total else math.nan
+
+
+def _tone(result: Downscaling, totals: dict[str, Any], share: float) -> str:
+    if math.isnan(share) and result.footprint_km is not None:
+        return "neutral"
+    if result.gain == 0 or not share >= LITTLE_SHARE:
+        return "bad"
+    held = keeps(totals) or result.footprint_km is not None
+    return "good" if share >= GOOD_SHARE and held else "neutral"
+
+
+def _verdict(result: Downscaling, model: Model, totals: dict[str, Any], share: float, unit: str) -> list[str]:
+    fine, coarse = _cell_size(result.fine), _cell_size(result.coarse)
+    kept = _kept(result, totals, coarse, unit)
+    if result.gain == 0:
+        why = (
+            "the model explained nothing of the differences between neighbouring cells that it had not seen"
+            if result.gain_estimated
+            else "the detail gain was set to 0"
+        )
+        return [
+            f"The {fine} map equals the smooth interpolation of the {coarse} values: {why}. It {kept}.",
+            *_cautions(totals),
+        ]
+    lines = [
+        f"The {fine} map {kept} and adds detail with a standard deviation of "
+        f"{small(totals['detail_deviation'])} {unit} to the smooth field; {_forecast(result, share)}"
+    ]
+    if not result.gain_estimated:
+        lines.append(
+            f"The detail gain was set by hand to {fmt(result.gain, 2)}; the model's own estimate is "
+            f"{fmt(model.gain.value, 2)} (standard error {fmt(model.gain.standard_error, 2)})."
+        )
+    worst = max(result.outside_training.items(), key=lambda item: item[1], default=("", 0.0))
+    if worst[1] > 0.2:
+        lines.append(
+            f"Factor {worst[0]!r} lies outside the range seen in training in {percent(worst[1])} of the pixels: "
+            "there the map is extrapolated."
+        )
+    lines += _cautions(totals)
+    lines.append(
+        "Whether the detail is right can only be told with stations or other fine data: validate the map with points."
+    )
+    return lines
+
+
+def _cautions(totals: dict[str, Any]) -> list[str]:
+    lines, gaps = [], _gap_share(totals)
+    if gaps >= 0.1:
+        lines.append(
+            f"In {percent(gaps)} of the area with a coarse value a factor is missing, and so is the fine value."
+        )
+    held = totals["clipped"] / totals["pixels"] if totals["pixels"] else 0.0
+    if held >= 0.1:
+        lines.append(f"{percent(held)} of the pixels are held at a physical bound.")
+    return lines
+
+
+def _kept(result: Downscaling, totals: dict[str, Any], coarse: str, unit: str) -> str:
+    """The predicate that says how well the coarse values are conserved."""
+    largest, rms, number = (totals[key] for key in ("left_over_max", "left_over_rms", "conserved_cells"))
+    values = f"{fmt(number)} cell value{'' if number == 1 else 's'}"
+    if not number:
+        return f"has no {coarse} value to keep"
+    if keeps(totals):
+        return f"keeps every {coarse} value (largest difference {small(largest)} {unit} in {values})"
+    left = f"root mean square difference {small(rms)}, largest {small(largest)} {unit} in {values}"
+    if result.footprint_km is not None:
+        return (
+            f"keeps the {coarse} values, seen through a footprint of {result.footprint_km:g} km, to a tolerance "
+            f"({left})"
+        )
+    return f"does not keep the {coarse} values ({left})"
+
+
+def _forecast(result: Downscaling, share: float) -> str:
+    if not math.isfinite(share):
+        return "held-out cells gave no reason to add it" + (
+            ", but with a footprint wider than a cell they tell too little." if result.footprint_km is not None else "."
+        )
+    if share <= 0:
+        return "with this gain the detail is forecast to do more harm than good."
+    only = "only " if share < LITTLE_SHARE else ""
+    return (
+        f"the detail is forecast to explain {only}{percent(share)} of what differs between neighbouring "
+        f"{_cell_size(result.coarse)} cells in blocks not seen in training."
+    )
+
+
+def _key_figures(result: Downscaling, totals: dict[str, Any], share: float, unit: str) -> list[KeyFigure]:
+    of_unit = f" ({unit})" if unit else ""
+    spread = totals["coarse_deviation"]
+    relative = totals["detail_deviation"] / spread if spread > 0 else math.nan
+    figures = [
+        KeyFigure(
+            "Detail gain",
+            fmt(result.gain, 2),
+            "estimated on held-out blocks" if result.gain_estimated else "set by hand",
+        ),
+        KeyFigure("Forecast share explained", percent(share), "of differences between neighbouring cells"),
+        KeyFigure(
+            f"SD of the added detail{of_unit}",
+            small(totals["detail_deviation"]),
+            f"{percent(relative)} of the SD between coarse values",
+        ),
+        KeyFigure(
+            f"Largest change of a coarse value{of_unit}",
+            small(totals["left_over_max"]),
+            "rounding only" if keeps(totals) else f"root mean square {small(totals['left_over_rms'])}",
+        ),
+        KeyFigure(
+            "Pixels",
+            fmt(totals["pixels"]),
+            f"in {_plural(len(result.periods), 'period')}; {percent(_gap_share(totals))} of the area are gaps",
+        ),
+    ]
+    return figures
+
+
+def _all_columns(result: Downscaling) -> Table:
+    rows = [list(_period_data(period).values()) for period in result.periods]
+    return Table(list(_NAMES), rows, "Every number of every period.")
+
+
+_NAMES = (
+    "period",
+    "pixels",
+    "gaps",
+    "model_only",
+    "clipped",
+    "conserved_cells",
+    "uncovered_cells",
+    "left_over_max",
+    "left_over_rms",
+    "detail_deviation",
+    "coarse_deviation",
+    "fine_mean",
+)
+
+
+def _period_data(period: PeriodResult) -> dict[str, Any]:
+    values = (
+        period.label,
+        period.pixels,
+        period.gaps,
+        period.model_only,
+        period.clipped,
+        period.conserved_cells,
+        period.uncovered_cells,
+        period.left_over,
+        period.left_over_rms,
+        period.detail,
+        period.coarse_deviation,
+        period.fine_mean,
+    )
+    return dict(zip(_NAMES, values))
+
+
+def _data(result: Downscaling, model: Model, totals: dict[str, Any], share: float) -> dict[str, Any]:
+    return {
+        "gain": result.gain,
+        "gain_estimated": result.gain_estimated,
+        "share_expected": share,
+        "share_explained": model.gain.share_explained,
+        **totals,
+        "periods": len(result.periods),
+        "skipped": list(result.skipped),
+        "outside_training": dict(result.outside_training),
+        "footprint_km": result.footprint_km,
+        "per_period": [_period_data(period) for period in result.periods],
+        "notes": list(result.notes),
+    }
+
+
+def _details(result: Downscaling, model: Model, fine: str, coarse: str) -> dict[str, Any]:
+    return {
+        "Model": f"{model.title}, trained on {_typeset(model.form.label)}",
+        "Factors": ", ".join(model.factor_names),
+        "Detail gain": f"{result.gain:.4g} ({'estimated in training' if result.gain_estimated else 'set by hand'})",
+        "Fine grid": _grid_text(result.fine, fine),
+        "Coarse grid": _grid_text(result.coarse, coarse),
+        "Support": f"footprint of {result.footprint_km:g} km"
+        if result.footprint_km is not None
+        else "mean of the cell",
+        "Periods": _span(result.periods),
+    }
+
+
+def _grid_text(grid: Grid, size: str) -> str:
+    return (
+        f"{grid.crs_name}, {grid.rows} × {grid.cols} cells of {grid.cell_width:.6g} × {grid.cell_height:.6g} ({size})"
+    )
+
+
+def _cell_size(grid: Grid) -> str:
+    """Mean side of a cell on the ground, such as `9 km`, `1 km` or `250 m`."""
+    metres = float(f"{math.sqrt(math.prod(grid.ground_cell_size())):.2g}")
+    return f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{fmt(count)} {word}{'' if count == 1 else 's'}"
+
+
+def _span(periods: Sequence[PeriodResult]) -> str:
+    if len(periods) <= 1:
+        return periods[0].label if periods else "no period"
+    return f"{len(periods)} periods from {periods[0].label} to {periods[-1].label}"
+
+
+def _typeset(text: str) -> str:
+    return text.replace("m3/m3", "m³/m³").replace(" x ", "\u00a0×\u00a0")

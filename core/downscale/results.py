@@ -1,0 +1,71 @@
+"""What a downscaling run reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..raster.grid import Grid
+from ..raster.periods import Period
+from ..raster.support import Array
+
+
+@dataclass(frozen=True)
+class PeriodResult:
+    """One period.
+
+    pixels with a value; gaps: pixels with a coarse value but without one; model_only: the other way round.
+    left_over: largest |support mean of the product - coarse value| over conserved cells, and its root mean square.
+    detail: standard deviation of product - smooth interpolation over pixels. uncovered_cells: cells with a value but
+    too few valid pixels. coarse_deviation: standard deviation of the coarse values. fine_mean: mean of the support
+    means of the product.
+    """
+
+    period: Period | None
+    pixels: int
+    gaps: int
+    model_only: int
+    clipped: int
+    conserved_cells: int
+    uncovered_cells: int
+    left_over: float
+    left_over_rms: float
+    detail: float
+    coarse_deviation: float
+    fine_mean: float
+
+    @property
+    def label(self) -> str:
+        return self.period.label if self.period else "undated"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Coarse and fine map of a period, thinned for a page; quality codes likewise."""
+
+    label: str
+    coarse: Array
+    fine: Array
+    quality: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Downscaling:
+    """What was done, per period and over all.
+
+    gain: the detail gain in use. skipped: periods that could not be done, each with its reason. outside_training: share
+    of valid pixels beyond the training range, per factor.
+    """
+
+    gain: float
+    gain_estimated: bool
+    footprint_km: float | None
+    fine: Grid
+    coarse: Grid
+    periods: list[PeriodResult]
+    skipped: list[str]
+    outside_training: dict[str, float]
+    pictures: list[Picture]
+    notes: list[str] = field(default_factory=list)

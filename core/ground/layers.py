@@ -1,0 +1,135 @@
+"""Layers of soil moisture, found in files and sorted into products."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..raster.grid import Grid
+from ..raster.periods import Period, without_date
+from ..raster.stack import Stack
+
+_PERCENT = ("%", "percent", "vol%", "vol.%", "% vol", "%vol")
+Floats = NDArray[np.float64]
+_NOT_MOISTURE = re.compile(
+    r"uncert|quality|flag|error|std|stdev|\bsd\b|_sd$|count|share|mask|weight|valid", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A band of soil moisture in a file."""
+
+    path: str
+    index: int
+    period: Period | None
+    unit: str
+    grid: Grid
+
+
+@dataclass(frozen=True)
+class Product:
+    """The layers of one product in order of time; undated products have a single layer."""
+
+    name: str
+    layers: tuple[Layer, ...]
+
+
+def find_products(paths: Iterable[str | Path], band_name: str | None = None) -> list[Product]:
+    """Layers sorted into products: files whose names differ only in dates are one. Raises InputError.
+
+    In each file the target band (role), the band `soil_moisture` or the only band that may be soil moisture
+    is taken, unless `band_name` says which.
+    """
+    groups: dict[str, list[tuple[str, list[Layer]]]] = {}
+    for path in paths:
+        with Stack.open(path) as stack:
+            chosen = target_band(stack, band_name)
+            layers = [
+                Layer(str(path), number, band.period, band.unit, stack.grid)
+                for number, band in enumerate(stack.bands, 1)
+                if band.name == chosen
+            ]
+            bare = re.sub(r"(^|_)T\d{4,6}(?=_|$)", "", without_date(stack.name)).strip("_")
+            name = bare or Path(str(path)).parent.name or stack.name
+            groups.setdefault(name, []).append((stack.name, layers))
+    if not groups:
+        raise InputError("Choose at least one soil moisture product to validate.")
+    products: list[Product] = []
+    for name, files in groups.items():
+        products.extend(_without_clashes(name, files))
+    return products
+
+
+def target_band(stack: Stack, band_name: str | None = None) -> str:
+    """The name of the soil moisture bands of a stack. Raises InputError where that is not clear."""
+    names = list(dict.fromkeys(band.name for band in stack.bands))
+    if band_name:
+        if band_name not in names:
+            raise InputError(f"{stack.name} has no band {band_name!r}; it has {', '.join(names)}.")
+        return band_name
+    if stack.target_name:
+        return stack.target_name
+    if "soil_moisture" in names:
+        return "soil_moisture"
+    likely = [name for name in names if not _NOT_MOISTURE.search(name)] if len(names) > 1 else names
+    if len(likely) != 1:
+        raise InputError(f"{stack.name} has the bands {', '.join(names)}: say which one is soil moisture.")
+    return likely[0]
+
+
+def as_moisture(values: Floats, unit: str, name: str) -> tuple[Floats, list[str]]:
+    """Percent to m3/m3, and a stop where values cannot be m3/m3."""
+    notes = []
+    if unit.strip().lower() in _PERCENT:
+        values = values / 100
+        notes.append(
+            f"{name} is in percent: taken as percent by volume and divided by 100; "
+            "were it percent of saturation, only the correlations would count."
+        )
+    with np.errstate(invalid="ignore"):
+        if (values < -0.5).any():
+            values = np.where(values < -0.5, math.nan, values)
+            notes.append(f"{name} holds values below -0.5, taken as undeclared nodata.")
+    largest = float(np.max(values, initial=-math.inf, where=np.isfinite(values)))
+    if largest > 1.5:
+        raise InputError(
+            f"Values of {name} reach {largest:g}{' ' + unit if unit else ''}, which is not soil moisture in "
+            "m3/m3: convert the layer first (percent / 100, scaled integers by their factor)."
+        )
+    return values, notes
+
+
+def _without_clashes(name: str, files: list[tuple[str, list[Layer]]]) -> list[Product]:
+    """One product, or one per folder or file where layers of the same period would clash."""
+    layers = [layer for _, own in files for layer in own]
+    if _distinct(layers):
+        return [_product(name, layers)]
+    by_folder: dict[str, list[Layer]] = {}
+    for _, own in files:
+        by_folder.setdefault(Path(own[0].path).parent.name, []).extend(own)
+    if len(by_folder) > 1 and all(_distinct(own) for own in by_folder.values()):
+        return [_product(f"{folder}/{name}", own) for folder, own in by_folder.items()]
+    for stem, own in files:
+        if not _distinct(own):
+            raise InputError(f"{stem} has two soil moisture bands of the same period: name the band to use.")
+    return [_product(stem, own) for stem, own in files]
+
+
+def _distinct(layers: Sequence[Layer]) -> bool:
+    periods = [layer.period for layer in layers]
+    return len(set(periods)) == len(periods) and (None not in periods or len(periods) == 1)
+
+
+def _product(name: str, layers: Sequence[Layer]) -> Product:
+    def time(layer: Layer) -> str:
+        return f"{layer.period.start} {layer.period.end}" if layer.period else ""
+
+    return Product(name, tuple(sorted(layers, key=time)))

@@ -1,0 +1,62 @@
+"""The Processing provider: every algorithm, and the models shipped with the plugin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qgis.core import QgsProcessingModelAlgorithm, QgsProcessingProvider
+from qgis.PyQt.QtGui import QIcon
+
+from .algorithms.downscale.downscale import Downscale
+from .algorithms.ground.validate_points import ValidatePoints
+from .algorithms.prepare.resample_to_grid import ResampleToGrid
+from .algorithms.prepare.sample_data import SampleData
+from .algorithms.train.screen_factors import ScreenFactors
+from .algorithms.train.train_cart import TrainCart
+from .algorithms.train.train_linear import TrainLinear
+from .algorithms.train.train_random_forest import TrainRandomForest
+from .algorithms.train.train_svr import TrainSvr
+
+ROOT = Path(__file__).resolve().parent
+ALGORITHMS = (
+    SampleData,
+    ResampleToGrid,
+    ScreenFactors,
+    TrainRandomForest,
+    TrainSvr,
+    TrainCart,
+    TrainLinear,
+    Downscale,
+    ValidatePoints,
+)
+
+
+class SoilMoistureProvider(QgsProcessingProvider):
+    """Provider id `soilmoisture`."""
+
+    def id(self) -> str:
+        return "soilmoisture"
+
+    def name(self) -> str:
+        return self.tr("Soil moisture downscaling")
+
+    def longName(self) -> str:
+        return self.tr("Soil Moisture Downscaling")
+
+    def icon(self) -> QIcon:
+        return QIcon(self.svgIconPath())
+
+    def svgIconPath(self) -> str:
+        return str(ROOT / "icons" / "provider.svg")
+
+    def supportedOutputRasterLayerExtensions(self) -> list[str]:
+        return ["tif"]
+
+    def loadAlgorithms(self) -> None:
+        for algorithm in ALGORITHMS:
+            self.addAlgorithm(algorithm())
+        for path in sorted((ROOT / "models").glob("*.model3")):
+            model = QgsProcessingModelAlgorithm()
+            if model.fromFile(str(path)):
+                model.setProvider(self)
+                self.addAlgorithm(model)
