@@ -18,6 +18,7 @@ from .algorithms.train.train_random_forest import TrainRandomForest
 from .algorithms.train.train_svr import TrainSvr
 
 ROOT = Path(__file__).resolve().parent
+TITLES = {"quickdownscale": "Quick downscale"}
 ALGORITHMS = (
     SampleData,
     ResampleToGrid,
@@ -29,6 +30,16 @@ ALGORITHMS = (
     Downscale,
     ValidatePoints,
 )
+
+
+class ShippedModel(QgsProcessingModelAlgorithm):
+    """A model file of the plugin, under a title for people: its name is the id that scripts use."""
+
+    def displayName(self) -> str:
+        return TITLES.get(self.name(), self.name())
+
+    def icon(self) -> QIcon:
+        return QIcon(str(ROOT / "icons" / "provider.svg"))
 
 
 class SoilMoistureProvider(QgsProcessingProvider):
@@ -56,7 +67,7 @@ class SoilMoistureProvider(QgsProcessingProvider):
         for algorithm in ALGORITHMS:
             self.addAlgorithm(algorithm())
         for path in sorted((ROOT / "models").glob("*.model3")):
-            model = QgsProcessingModelAlgorithm()
+            model = ShippedModel()
             if model.fromFile(str(path)):
                 model.setProvider(self)
                 self.addAlgorithm(model)

@@ -86,14 +86,14 @@ class ScreenFactors(SoilMoistureAlgorithm):
             QgsProcessingParameterEnum(
                 self.BASIS,
                 self.tr("Judged by"),
-                ["strongest", "pooled", "within_period", "within_cell"],
+                ["strongest", "contrasts", "pooled", "within_period", "within_cell"],
                 defaultValue="strongest",
                 usesStaticStrings=True,
             ),
             self.tr(
-                "Correlation over all cells and dates (pooled), between cells of the same date "
-                "(within_period), or over time in each cell "
-                "(within_cell). 'strongest' takes the larger of the first two."
+                "Correlation over all cells and dates (pooled, as in the papers), between cells of the same date "
+                "(within_period), over time in each cell (within_cell), or between a cell and its neighbours "
+                "(contrasts: what downscaling has to predict). 'strongest' takes the surest of pooled, within_period and contrasts."
             ),
             advanced=True,
         )
@@ -119,6 +119,7 @@ class ScreenFactors(SoilMoistureAlgorithm):
         from ...core.train.samples import read_coarse
         from ...core.train.screening import screen_factors, to_json_dict
         from ...core.train.screening_report import screening_report
+        from ...core.train.training import contrast_window
 
         data = read_coarse(self.path(self.COARSE) or "")
         factors = {
@@ -134,6 +135,7 @@ class ScreenFactors(SoilMoistureAlgorithm):
             alpha=self.parameterAsDouble(parameters, self.ALPHA, context),
             max_vif=self.parameterAsDouble(parameters, self.MAX_VIF, context),
             statistic=self.parameterAsString(parameters, self.STATISTIC, context),
+            window=contrast_window(data),
             basis=self.parameterAsString(parameters, self.BASIS, context),
             always_keep=self.names(parameters, self.ALWAYS, context),
             target_name=data.target_name,

@@ -21,7 +21,7 @@ def downscale_report(result: Downscaling, model: Model) -> Report:
     unit = _typeset(model.target_unit)
     share = expected_share(model, result.gain)
     fine, coarse = _cell_size(result.fine), _cell_size(result.coarse)
-    maps = pictures(result, unit)
+    maps = pictures(result, model.target, unit)
     return Report(
         title=f"Downscaling to {fine}",
         subtitle=f"{model.target} from {coarse} to {fine} with {model.title.lower()}, {_span(result.periods)}",
@@ -243,6 +243,7 @@ def _period_data(period: PeriodResult) -> dict[str, Any]:
 def _data(result: Downscaling, model: Model, totals: dict[str, Any], share: float) -> dict[str, Any]:
     return {
         "gain": result.gain,
+        "gain_used": result.gain,  # as the algorithm's output is called
         "gain_estimated": result.gain_estimated,
         "share_expected": share,
         "share_explained": model.gain.share_explained,

@@ -22,7 +22,7 @@ _QUALITY = {
 }
 
 
-def pictures(result: Downscaling, unit: str) -> list[Any]:
+def pictures(result: Downscaling, target: str, unit: str) -> list[Any]:
     if not result.pictures:
         return []
     size, blocks = result.coarse.ground_cell_size(), []
@@ -42,6 +42,7 @@ def pictures(result: Downscaling, unit: str) -> list[Any]:
             [f"Coarse{when}", f"Fine{when}{thinned}"],
             unit,
             [size, _shown_cell(result.fine, picture)],
+            label=target.replace("_", " ").capitalize(),
         )
         blocks.append(Figure(svg, caption, f"Coarse and fine map{when}"))
     worst = max(result.pictures, key=_flagged)

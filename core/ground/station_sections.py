@@ -188,7 +188,7 @@ def _station_table(product: ProductValidation) -> Table:
         [[row[j] for j in filled] for row in rows],
         "The stations one by one; ubRMSE and bias in m³/m³.",
         digits=[digits[j] for j in filled],
-        notes=f"{'Used: enough pairs to enter the means over stations. ' if any_used else ''}More scores are in the files.",
+        notes="Used: enough pairs to enter the means over stations." if any_used else "",
     )
 
 

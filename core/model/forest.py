@@ -1,4 +1,4 @@
-"""Regression trees as arrays, applied with scikit-learn's own tree code where it is at hand and with numpy where it is not."""
+"""Regression trees as arrays, applied with scikit-learn's own tree code where that is at hand, else with numpy."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .predictor import Array, in_threads
+from .predictor import Array, Arrays, array_of, in_threads
+
+_DEEPEST = 10_000  # levels; trees grown on any real table have some tens
 
 
 class ForestPredictor:
     """The mean of regression trees, equal to the last bit to scikit-learn with one job.
 
-    start (trees + 1,): where each tree's nodes begin. Per node: feature (-1 at a leaf), threshold (float32, go left when x <= threshold),
-    left and right (numbered within the tree), value (float64). Raises InputError for arrays that are no trees.
+    start (trees + 1,): where each tree's nodes begin. Per node: feature (-1 at a leaf), threshold (float32, go left
+    when x <= threshold), left and right (numbered within the tree, after their parent, -1 at a leaf), value (float64).
+    Raises InputError for arrays that are no trees.
     """
 
     kind = "trees"
@@ -32,14 +35,8 @@ class ForestPredictor:
         value: Array,
         factors: int,
     ) -> None:
-        self.start, self.feature, self.threshold, self.left, self.right, self.value = (
-            start,
-            feature,
-            threshold,
-            left,
-            right,
-            value,
-        )
+        self.start, self.feature, self.threshold = start, feature, threshold
+        self.left, self.right, self.value = left, right, value
         self._factors = int(factors)
         self._check()
         self._trees: list[Any] | None = None
@@ -72,6 +69,7 @@ class ForestPredictor:
         )
 
     def predict(self, x: Array) -> Array:
+        """y (n,) from X (n, factors); a value beyond the range of float32 counts as its end."""
         # The trees compare in single precision; what exceeds its range would become infinite.
         limit = float(np.finfo(np.float32).max)
         single = np.clip(x, -limit, limit).astype(np.float32)
@@ -97,15 +95,18 @@ class ForestPredictor:
         }
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> ForestPredictor:
+    def from_arrays(cls, arrays: Arrays) -> ForestPredictor:
+        feature, left, right = (_whole(array_of(arrays, name, "i")) for name in ("feature", "left", "right"))
+        with np.errstate(over="ignore"):
+            threshold = array_of(arrays, "threshold", "f").astype(np.float32)
         return cls(
-            arrays["start"].astype(np.int64),
-            arrays["feature"].astype(np.int32),
-            arrays["threshold"].astype(np.float32),
-            arrays["left"].astype(np.int32),
-            arrays["right"].astype(np.int32),
-            arrays["value"].astype(np.float64),
-            int(arrays["factors"][0]),
+            array_of(arrays, "start", "i").astype(np.int64),
+            feature,
+            threshold,
+            left,
+            right,
+            array_of(arrays, "value", "f").astype(np.float64),
+            int(array_of(arrays, "factors", "i")[0]),
         )
 
     def _descend(self, number: int, rows: NDArray[np.float32]) -> Array:
@@ -124,7 +125,8 @@ class ForestPredictor:
         with self._lock:
             if self._trees is None:
                 try:
-                    self._trees = self._rebuild()
+                    trees = self._rebuild()
+                    self._trees = trees if self._agrees(trees) else []
                 except (ImportError, AttributeError, KeyError, TypeError, ValueError):
                     # A scikit-learn with another inner layout: numpy gives the same numbers, more slowly.
                     self._trees = []
@@ -134,17 +136,15 @@ class ForestPredictor:
         from sklearn.tree import DecisionTreeRegressor
         from sklearn.tree._tree import Tree
 
-        model = DecisionTreeRegressor().fit(np.zeros((1, 1)), np.zeros(1)).tree_.__getstate__()["nodes"]
+        layout = DecisionTreeRegressor().fit(np.zeros((1, 1)), np.zeros(1)).tree_.__getstate__()["nodes"].dtype
         trees = []
         for number in range(self.count):
             part = slice(self.start[number], self.start[number + 1])
-            nodes = np.zeros(part.stop - part.start, model.dtype)
+            nodes = np.zeros(part.stop - part.start, layout)
             leaf = self.feature[part] < 0
             nodes["left_child"], nodes["right_child"] = self.left[part], self.right[part]
-            nodes["feature"], nodes["threshold"] = (
-                np.where(leaf, -2, self.feature[part]),
-                np.where(leaf, -2.0, self.threshold[part]),
-            )
+            nodes["feature"] = np.where(leaf, -2, self.feature[part])
+            nodes["threshold"] = np.where(leaf, -2.0, self.threshold[part])
             nodes["n_node_samples"], nodes["weighted_n_node_samples"] = 1, 1.0
             tree = Tree(self._factors, np.array([1], np.intp), 1)
             tree.__setstate__(
@@ -158,37 +158,71 @@ class ForestPredictor:
             trees.append(tree)
         return trees
 
+    def _agrees(self, trees: list[Any]) -> bool:
+        """Whether the rebuilt first and last tree say what the arrays say, at and beside their own thresholds."""
+        for number in {0, self.count - 1}:
+            part = slice(self.start[number], self.start[number + 1])
+            inner = np.flatnonzero(self.feature[part] >= 0)[:256]
+            rows = np.zeros((2 * len(inner) + 1, self._factors), np.float32)
+            at, threshold = self.feature[part][inner], self.threshold[part][inner]
+            rows[np.arange(len(inner)), at] = threshold
+            rows[len(inner) + np.arange(len(inner)), at] = np.nextafter(threshold, np.float32(np.inf))
+            if not np.array_equal(trees[number].predict(rows)[:, 0], self._descend(number, rows)):
+                return False
+        return True
+
     def _check(self) -> None:
-        wrong = InputError("The model file holds trees whose nodes do not fit together.")
-        total = len(self.feature)
-        if (
-            self.start.ndim != 1
-            or len(self.start) < 2
-            or self.start[0] != 0
-            or self.start[-1] != total
-            or (np.diff(self.start) < 1).any()
-            or self._factors < 1
-            or any(a.shape != (total,) for a in (self.threshold, self.left, self.right, self.value))
+        if not _are_trees(self.start, self.feature, self.left, self.right, self._factors) or not (
+            self.threshold.shape == self.value.shape == self.feature.shape
+            and np.isfinite(self.value).all()
+            and np.isfinite(self.threshold).all()
         ):
-            raise wrong
-        size = np.repeat(np.diff(self.start), np.diff(self.start))
-        own = np.arange(total) - np.repeat(self.start[:-1], np.diff(self.start))
-        inner = self.feature >= 0
-        # Children after their parent: a descent always ends.
-        for child in (self.left, self.right):
-            if (inner & ((child <= own) | (child >= size))).any() or (~inner & (child != -1)).any():
-                raise wrong
-        if (
-            (self.feature >= self._factors).any()
-            or not np.isfinite(self.value).all()
-            or not np.isfinite(self.threshold).all()
-        ):
-            raise wrong
+            raise InputError("The model file holds trees whose nodes do not fit together.")
+
+
+def _are_trees(
+    start: NDArray[np.int64],
+    feature: NDArray[np.int32],
+    left: NDArray[np.int32],
+    right: NDArray[np.int32],
+    factors: int,
+) -> bool:
+    """Whether every descent ends at a leaf, within its own tree and after a bounded number of steps."""
+    if start.ndim != 1 or len(start) < 2 or feature.ndim != 1 or not feature.shape == left.shape == right.shape:
+        return False
+    total = len(feature)
+    size = np.diff(start)
+    if start[0] != 0 or start[-1] != total or (size < 1).any() or factors < 1 or (feature >= factors).any():
+        return False
+    first = np.repeat(start[:-1], size)
+    own, size = np.arange(total) - first, np.repeat(size, size)
+    inner = feature >= 0
+    for child in (left, right):
+        if (inner & ((child <= own) | (child >= size))).any() or (~inner & (child != -1)).any():
+            return False
+    # One parent each, none for the roots.
+    parents = np.bincount(np.concatenate([left[inner] + first[inner], right[inner] + first[inner]]), minlength=total)
+    if (parents != (own > 0)).any():
+        return False
+    level = start[:-1]
+    for _ in range(_DEEPEST):
+        level = level[inner[level]]
+        if not len(level):
+            return True
+        level = np.concatenate([left[level] + first[level], right[level] + first[level]])
+    return False
 
 
 def round_down(threshold: Array) -> NDArray[np.float32]:
-    """The largest float32 that is not above each threshold: for float32 x, x <= threshold holds for both or for neither."""
-    single = threshold.astype(np.float32)
-    return np.where(single.astype(np.float64) > threshold, np.nextafter(single, np.float32(-np.inf)), single).astype(
-        np.float32
-    )
+    """The largest float32 that is not above each threshold: for float32 x, x <= threshold holds for both or neither."""
+    with np.errstate(over="ignore"):
+        single = threshold.astype(np.float32)
+    above = single.astype(np.float64) > threshold
+    return np.where(above, np.nextafter(single, np.float32(-np.inf)), single).astype(np.float32)
+
+
+def _whole(array: NDArray[Any]) -> NDArray[np.int32]:
+    narrow = array.astype(np.int32)
+    if not np.array_equal(narrow, array):
+        raise ValueError("node numbers")
+    return narrow

@@ -1,8 +1,8 @@
 """What a model is trained on: values, anomalies within each period, or contrasts to a neighbourhood.
 
-Downscaling predicts what varies inside a coarse cell. Subtracting a reference (the period's mean, or the mean over a window of coarse
-cells) from target and factors leaves the part of the relation that a fine map can use; the same reference, interpolated, is subtracted
-from the fine factors when the model is applied.
+Downscaling predicts what varies inside a coarse cell. Subtracting a reference (the period's mean, or the mean over a
+window of coarse cells) from target and factors leaves the part of the relation that a fine map can use; the same
+reference, interpolated, is subtracted from the fine factors when the model is applied.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Form:
-    """A training form; `window` (coarse cells, odd) counts for contrasts only."""
+    """A training form; `window` (coarse cells, odd, from 3 on) counts for contrasts only. Raises InputError."""
 
     kind: str = VALUES
     window: int = 3
@@ -38,7 +38,7 @@ class Form:
         return "anomalies within each period" if self.kind == ANOMALIES else "values"
 
     def reference(self, field: Array) -> Array:
-        """What is subtracted from `field` (rows, cols) of one period: same shape, NaN only where no valid cell is near."""
+        """What is subtracted from `field` (rows, cols) of one period: same shape, NaN where no valid cell is near."""
         if self.kind == VALUES:
             return np.zeros(field.shape)
         if self.kind == ANOMALIES:

@@ -30,8 +30,9 @@ class Factor:
 class DetailGain:
     """How much of the model's fine detail the product takes.
 
-    slope and standard_error: of true on predicted held-out contrasts between neighbouring coarse cells (`window` cells wide);
-    value: the slope shrunk by its uncertainty, within 0 to 1.5; share_explained: of those contrasts, with the gain applied.
+    slope and standard_error: of true on predicted held-out contrasts between neighbouring coarse cells (`window` cells
+    wide); value: the slope shrunk by its uncertainty, within 0 to 1.5; share_explained: of those contrasts, with the
+    gain applied.
     """
 
     value: float
@@ -43,7 +44,10 @@ class DetailGain:
 
 @dataclass(frozen=True)
 class Model:
-    """Everything that applying needs; `predictor` works on factors in training form, after the linear `trend` if there is one."""
+    """Everything that applying needs; `predictor` works on factors in training form, on top of a linear `trend` if any.
+
+    Raises InputError where its parts expect different numbers of factors.
+    """
 
     learner: str
     title: str

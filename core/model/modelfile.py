@@ -26,11 +26,13 @@ FORMAT = 1
 _KINDS: dict[str, Any] = {kind.kind: kind for kind in (ForestPredictor, LinearPredictor, SupportVectorPredictor)}
 _MOST_BYTES = 2 * 2**30
 _MOST_JSON = 16 * 2**20
+# A bomb packs a thousandfold, trees and support vectors two- to tenfold.
+_MOST_PACKED, _PACKED_COUNTS_FROM = 100, 2**24
 _TYPES = {"<f8", "<f4", "<i8", "<i4", "|u1"}
 
 
 def save_model(model: Model, path: str | Path) -> None:
-    """Write `model`; the file appears whole or not at all."""
+    """Write `model`; the file appears whole or not at all, and the same model gives the same bytes."""
     document = {
         "format": FORMAT,
         "kind": "soil moisture model",
@@ -59,24 +61,31 @@ def save_model(model: Model, path: str | Path) -> None:
 
 
 def load_model(path: str | Path) -> Model:
-    """Read and check a model file. Raises InputError for anything that is not one, is damaged, or comes from a newer version."""
+    """Read and check a model file.
+
+    Raises InputError, naming the file, for anything that is not one, is damaged, or comes from a newer version.
+    """
     name = Path(path).name
     if not Path(path).is_file():
         raise InputError(f"The model file {path} does not exist.")
     try:
         with zipfile.ZipFile(path) as archive:
             members = {info.filename: info for info in archive.infolist()}
-            if sum(info.file_size for info in members.values()) > _MOST_BYTES:
-                raise InputError(f"{name} claims to hold more than 2 GiB and is not read.")
+            claimed = sum(info.file_size for info in archive.infolist())
+            packed = Path(path).stat().st_size
+            if claimed > _MOST_BYTES or claimed > max(_PACKED_COUNTS_FROM, _MOST_PACKED * packed):
+                raise InputError(f"{name} claims to hold far more data than a model does and is not read.")
             if "model.json" not in members:
                 raise InputError(f"{name} is not a soil moisture model: it holds no model.json.")
             if members["model.json"].file_size > _MOST_JSON:
                 raise InputError(f"The description in {name} is too large to be one.")
-            document = json.loads(archive.read("model.json"))
+            document = json.loads(archive.read("model.json"), parse_int=_short_int, parse_constant=_no_constant)
             if not isinstance(document, dict) or document.get("kind") != "soil moisture model":
                 raise InputError(f"{name} is not a soil moisture model.")
             made_for = document.get("format")
-            if isinstance(made_for, int) and made_for > FORMAT:
+            if isinstance(made_for, bool) or not isinstance(made_for, int) or made_for < 1:
+                raise ValueError("format")
+            if made_for > FORMAT:
                 raise InputError(
                     f"{name} was made by a newer version of the plugin (file format {made_for}, this one reads "
                     f"up to {FORMAT}): update the plugin."
@@ -86,21 +95,10 @@ def load_model(path: str | Path) -> Model:
             return _model(document, predictor, trend)
     except InputError as error:
         raise InputError(str(error) if name in str(error) else f"{name}: {error}") from error
-    except (
-        zipfile.BadZipFile,
-        EOFError,
-        OSError,
-        KeyError,
-        TypeError,
-        ValueError,
-        IndexError,
-        AttributeError,
-        RecursionError,
-        NotImplementedError,
-        OverflowError,
-        RuntimeError,
-        MemoryError,
-    ) as error:
+    except PermissionError as error:
+        raise InputError(f"The model file {path} may not be read: check its permissions.") from error
+    except Exception as error:
+        # zlib, struct, tokenize, zipfile and json each have exceptions of their own for bytes that make no sense.
         raise InputError(f"{name} is damaged or not a soil moisture model: make it again by training.") from error
 
 
@@ -108,21 +106,22 @@ def _model(document: Mapping[str, Any], predictor: Predictor, trend: Any) -> Mod
     target, form, gain = document["target"], document["form"], document["gain"]
     factors = tuple(
         Factor(
-            _text(f, "name"),
-            _text(f, "unit"),
-            *(_number(f, key) for key in ("minimum", "maximum", "mean", "deviation")),
+            _text(factor, "name"),
+            _text(factor, "unit"),
+            *(_number(factor, key) for key in ("minimum", "maximum", "mean", "deviation")),
         )
-        for f in document["factors"]
+        for factor in document["factors"]
     )
     if len({factor.name for factor in factors}) != len(factors) or not factors:
         raise ValueError("factor names")
-    low, high = (float(v) for v in target["range"])
-    footprint, facts, share = document["footprint_km"], document["facts"], _number(document, "min_valid_share")
-    if not isinstance(facts, dict) or not 0 <= share <= 1 or not low <= high:
+    low, high = (_finite(value) for value in target["range"])
+    facts, share, gain_value = document["facts"], _number(document, "min_valid_share"), _number(gain, "value")
+    footprint = None if document["footprint_km"] is None else _number(document, "footprint_km")
+    windows = [_whole_number(part, "window") for part in (form, gain)]
+    if not isinstance(facts, dict) or not 0 <= share <= 1 or not low <= high or not 0 <= gain_value <= 10:
         raise ValueError("facts")
-    value = _number(gain, "value")
-    if not 0 <= value <= 10:
-        raise ValueError("gain")
+    if footprint is not None and footprint <= 0:
+        raise ValueError("footprint")
     return Model(
         learner=_text(document, "learner"),
         title=_text(document, "title"),
@@ -130,29 +129,29 @@ def _model(document: Mapping[str, Any], predictor: Predictor, trend: Any) -> Mod
         target=_text(target, "name"),
         target_unit=_text(target, "unit"),
         target_range=(low, high),
-        form=Form(_text(form, "kind"), int(form["window"])),
+        form=Form(_text(form, "kind"), windows[0]),
         trend=trend,
         predictor=predictor,
-        footprint_km=None if footprint is None else _number(document, "footprint_km"),
+        footprint_km=footprint,
         min_valid_share=share,
         gain=DetailGain(
-            value,
-            _number(gain, "slope"),
-            _number(gain, "standard_error"),
-            _number(gain, "share_explained"),
-            int(gain["window"]),
+            gain_value,
+            _number_or_nan(gain, "slope"),
+            _number_or_nan(gain, "standard_error"),
+            _number_or_nan(gain, "share_explained"),
+            windows[1],
         ),
         facts=facts,
     )
 
 
 def _part(archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo], part: str, kind: str) -> Any:
+    if kind not in _KINDS:
+        raise InputError(f"The model is of an unknown kind {kind!r}: update the plugin.")
     arrays = {}
     for filename, info in members.items():
         if filename.startswith(f"{part}/") and filename.endswith(".npy"):
             arrays[filename[len(part) + 1 : -4]] = _array(archive, info)
-    if kind not in _KINDS:
-        raise InputError(f"The model is of an unknown kind {kind!r}: update the plugin.")
     return _KINDS[kind].from_arrays(arrays)
 
 
@@ -165,7 +164,7 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[np.generi
         if dtype.str not in _TYPES or by_columns or len(shape) > 3:
             raise ValueError("array type")
         # The header must agree with the bytes at hand before anything of that size is made.
-        if math.prod(shape) * dtype.itemsize > info.file_size:
+        if any(length < 0 for length in shape) or math.prod(shape) * dtype.itemsize > info.file_size:
             raise ValueError("array size")
         data = stream.read()
     return np.frombuffer(data, dtype).reshape(shape)
@@ -174,7 +173,7 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[np.generi
 def _add(archive: zipfile.ZipFile, name: str, data: Any) -> None:
     # A fixed time stamp: the same training gives the same file.
     entry = zipfile.ZipInfo(name, (2000, 1, 1, 0, 0, 0))
-    entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+    entry.compress_type, entry.external_attr, entry.create_system = zipfile.ZIP_DEFLATED, 0o644 << 16, 3
     archive.writestr(entry, data, compresslevel=1)
 
 
@@ -186,10 +185,35 @@ def _text(mapping: Mapping[str, Any], key: str) -> str:
 
 
 def _number(mapping: Mapping[str, Any], key: str) -> float:
-    value = mapping[key]
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    return _finite(mapping[key])
+
+
+def _number_or_nan(mapping: Mapping[str, Any], key: str) -> float:
+    return math.nan if mapping[key] is None else _number(mapping, key)
+
+
+def _whole_number(mapping: Mapping[str, Any], key: str) -> int:
+    value = _number(mapping, key)
+    if value != int(value) or not 0 <= value <= 9999:
         raise ValueError(key)
+    return int(value)
+
+
+def _finite(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError("number")
     return float(value)
+
+
+def _short_int(digits: str) -> int:
+    # Python takes a time that grows with the square of their number.
+    if len(digits) > 30:
+        raise ValueError("number")
+    return int(digits)
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(name)
 
 
 def _plain(value: Any) -> Any:
@@ -198,6 +222,8 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -32,7 +32,7 @@ def common_grid_report(result: CommonGrid) -> Report:
         key_figures=[
             KeyFigure("Factors", fmt(len(result.factors)), "bands per period, classes counted one by one"),
             KeyFigure("Periods", fmt(len(result.periods)), f"{fmt(len(complete))} with every factor"),
-            KeyFigure("Factor-periods missing", fmt(len(missing)), f"of {fmt(len(result.matches))} looked for"),
+            KeyFigure("Factor dates missing", fmt(len(missing)), f"of {fmt(len(result.matches))} looked for"),
             KeyFigure("Lowest valid share", _percent(_lowest(result)[1]), _lowest(result)[0]),
             KeyFigure("Target valid", _percent(result.target_valid), "of coarse cells and periods"),
         ],
@@ -43,7 +43,7 @@ def common_grid_report(result: CommonGrid) -> Report:
             *([Section("Notes", [Text("\n".join(f"- {note}" for note in result.notes))])] if result.notes else []),
         ],
         details={
-            "Target": f"{result.target}, {result.target_range[0]:.4g} to {result.target_range[1]:.4g}",
+            "Target": f"{result.target}, {fmt(result.target_range[0])} to {fmt(result.target_range[1])}",
             "Periods": _listed([_label(period) for period in result.periods], 12),
             "Factors": ", ".join(result.factors),
         },
@@ -58,15 +58,16 @@ def _verdict(result: CommonGrid, missing: Sequence[Match], complete: Sequence[Pe
     empty = [name for name, share in result.valid_share.items() if not share > 0]
     if missing:
         lines = [
-            f"{_plural(len(missing), 'factor-period')} of {fmt(len(result.matches))} "
+            f"{fmt(len(missing))} of {_plural(len(result.matches), 'factor date')} "
             f"{'is' if len(missing) == 1 else 'are'} missing: {fmt(len(complete))} of {periods} "
             f"{'has' if len(complete) == 1 else 'have'} every factor and can be used."
         ]
     else:
         lines = [f"The common grid is complete: {_plural(named, 'factor')} in {periods}, none missing."]
     if empty:
-        lines.append(
-            f"No valid pixel in the region: {', '.join(empty)}. Check nodata, extent and dates before training."
+        lines.insert(
+            0,
+            f"No valid pixel in the region for {_listed(empty, 6)}: check nodata, extent and dates before training.",
         )
     low = [name for name, share in result.valid_share.items() if 0 < share < _LOW_SHARE]
     if low:
@@ -74,9 +75,11 @@ def _verdict(result: CommonGrid, missing: Sequence[Match], complete: Sequence[Pe
             f"Less than half of the region is valid for {_listed(low, 6)}: a model that uses "
             f"{'it' if len(low) == 1 else 'them'} leaves the rest empty."
         )
-    if _partly(result):
+    partly = _partly(result)
+    if partly:
         lines.append(
-            f"{_plural(len(_partly(result)), 'factor-period')} rest on layers that cover less than half of the period's days."
+            f"{_plural(len(partly), 'factor date')} rest{'s' if len(partly) == 1 else ''} on layers that cover less "
+            "than half of the period's days."
         )
     return lines
 
@@ -132,13 +135,14 @@ def _match_blocks(result: CommonGrid, missing: Sequence[Match]) -> list[Any]:
         Table(
             ["Factor", "Matched", "Periods found", "Missing", "Days covered, lowest (%)", "First match"],
             rows,
-            "Each factor against the periods of the target. A period takes all layers that overlap it, each counting by its "
-            "days; a factor without a date holds for all periods.",
+            "Each factor against the periods of the target. A period takes all layers that overlap it, each counting "
+            "by its days; a factor without a date holds for all periods.",
             digits=[0, 0, 0, 0, 0, 0],
         )
     ]
     dated = [name for name, found in by_factor.items() if any(one.period is not None for one in found)]
-    if dated and 1 < len(result.periods) <= _FULL_PERIODS and len(dated) <= _FULL_FACTORS:
+    differ = any(one.period is not None and one.text != one.period.label for one in result.matches)
+    if differ and 1 < len(result.periods) <= _FULL_PERIODS and len(dated) <= _FULL_FACTORS:
         text = {(one.factor, one.period): one.text for one in result.matches}
         blocks.append(
             Table(
@@ -158,8 +162,8 @@ def _factor_table(result: CommonGrid) -> Table:
     return Table(
         ["Factor", "Valid (%)", "Resampled by"],
         [[name, 100 * result.valid_share.get(name, math.nan), result.how.get(name, "")] for name in result.factors],
-        "Mean share of the coarse cells' area with a valid value, over all periods, and how each factor came to the fine "
-        "grid: finer layers are averaged by area, coarser ones interpolated.",
+        "Mean share of the coarse cells' area with a valid value, over all periods, and how each factor came to the "
+        "fine grid: finer layers are averaged by area, coarser ones interpolated.",
         digits=1,
     )
 
@@ -173,8 +177,8 @@ def _share_blocks(result: CommonGrid) -> list[Any]:
                 xlabel="Valid share (%)",
                 digits=1,
             ),
-            "Share of the region with a valid value, mean over the periods. The factor with the shortest bar limits where a "
-            "model can be trained and applied: a pixel needs all factors.",
+            "Share of the region with a valid value, mean over the periods. The factor with the shortest bar limits "
+            "where a model can be trained and applied: a pixel needs all factors.",
             "Bars of the valid share per factor",
         )
     ]
@@ -193,7 +197,7 @@ def _grid_table(result: CommonGrid) -> Table:
             [name, grid.crs_name, grid.cols, grid.rows, grid.cell_width, grid.cell_height, _cell_size(grid)]
             for name, grid in (("FINE", result.fine), ("COARSE", result.coarse))
         ],
-        f"The two grids; cell sizes in units of the CRS. {nested} The target stays on its own grid and is never resampled.",
+        f"The two grids; cell sizes in units of the CRS. {nested} The target stays on its own grid.",
         digits=[0, 0, 0, 0, _decimals(result.fine), _decimals(result.fine), 0],
     )
 

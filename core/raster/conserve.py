@@ -123,8 +123,8 @@ class Conservation:
 def smooth_field(coarse_values: Array, support: Support) -> Array:
     """The smooth conserving interpolation of `coarse_values` on the fine grid of `support`.
 
-    `coarse_values` is (coarse rows, coarse cols), NaN where there is none. The baseline that any downscaling has to beat. Fine pixels without a valid coarse cell near are NaN. Raises
-    InputError where no coarse value is valid.
+    `coarse_values` is (coarse rows, coarse cols), NaN where there is none. The baseline that any downscaling has to
+    beat. Fine pixels without a valid coarse cell near are NaN. Raises InputError where no coarse value is valid.
     """
     valid = np.isfinite(coarse_values)
     system = Conservation(support, valid)

@@ -142,7 +142,7 @@ class Grid:
     def ground_cell_size(self) -> tuple[float, float]:
         """Width and height of the middle cell on the ground, in metres.
 
-        Maps stretch, the sensor's footprint does not: at 45 degrees a 9 km EASE-Grid cell is 7.4 km wide and 11 km high.
+        Maps stretch, the sensor's footprint does not: at 45 degrees a 9 km EASE-Grid cell is 7.4 by 11 km.
         """
         x = self.transform[0] + self.transform[1] * (self.cols / 2 + np.array([-0.5, 0.5, 0.0, 0.0]))
         y = self.transform[3] + self.transform[5] * (self.rows / 2 + np.array([0.0, 0.0, -0.5, 0.5]))

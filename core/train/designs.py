@@ -25,7 +25,7 @@ _STRUCTURE = 0.1  # smallest share of the variogram that must rise with distance
 
 @dataclass(frozen=True)
 class Folds:
-    """A validation design on given samples: fold (n,) is the number of the fold in which a sample is held out, -1 for never."""
+    """A validation design on given samples; fold (n,): number of the fold that holds a sample out, -1 for never."""
 
     design: str
     fold: NDArray[np.intp]
@@ -45,15 +45,15 @@ def random_folds(samples: Samples, seed: int) -> Folds:
 
 
 def block_folds(samples: Samples, edge: int, seed: int) -> Folds:
-    """Square blocks of `edge` cells, dealt to at most five folds of about equal size; every period of a block is held out together.
+    """Square blocks of `edge` cells, dealt to at most five folds of about equal size.
 
-    Raises InputError where the samples fill a single block.
+    Every period of a block is held out together. Raises InputError where the samples fill a single block.
     """
     block, counts = np.unique(block_of(samples, edge), return_inverse=True, return_counts=True)[1:]
     if len(counts) < 2:
         raise InputError(
-            f"The {len(np.unique(samples.row * samples.shape[2] + samples.col))} coarse cells with data lie within one block "
-            f"of {edge} x {edge}: a larger region is needed to hold blocks out."
+            f"The {samples.cells} coarse cells with data lie within one block of {edge} x {edge}: a larger region is "
+            "needed to hold blocks out."
         )
     folds = min(_FOLDS, len(counts))
     shuffled = np.random.default_rng(seed).permutation(len(counts))
@@ -95,7 +95,7 @@ def block_edge(samples: Samples, residuals: Array) -> int:
 
 
 def practical_range(maps: Array) -> float:
-    """Distance in cells at which an exponential variogram fitted to `maps` (periods, rows, cols) reaches 95 % of its sill.
+    """Distance in cells at which an exponential variogram of `maps` (periods, rows, cols) reaches 95 % of its sill.
 
     0 where the variogram hardly rises: noise has no range.
     """
@@ -135,6 +135,8 @@ def designs(samples: Samples, wanted: Sequence[str], edge: int, seed: int) -> tu
         PERIODS: lambda: period_folds(samples),
     }
     for design in wanted:
+        if design not in makers:
+            raise InputError(f"Unknown validation design {design!r}: choose among {', '.join(DESIGNS)}.")
         try:
             possible.append(makers[design]())
         except InputError as error:

@@ -18,7 +18,7 @@ from ..model.model import DetailGain
 from .designs import BLOCKS, DESIGNS, LABELS, PERIODS, RANDOM, Folds, block_of
 from .samples import Array, Samples
 
-__all__ = ["BLOCKS", "DESIGNS", "LABELS", "PERIODS", "RANDOM", "Folds", "Score", "detail_gain", "held_out", "score"]
+__all__ = ["BLOCKS", "DESIGNS", "LABELS", "PERIODS", "RANDOM", "Folds", "Score"]
 
 Predict = Callable[[Array], Array]
 Fit = Callable[[Samples], Predict]
@@ -27,7 +27,12 @@ _HIGHEST_GAIN = 1.5
 
 @dataclass(frozen=True)
 class Score:
-    """Held-out agreement of one model under one design, in the training form; spread is over folds."""
+    """Held-out agreement of one model under one design, in the training form.
+
+    r2: 1 - squared error / variance; r2_within_period: likewise with both centred period by period; r: correlation;
+    bias: predicted - observed; share_of_contrasts: as r2, for differences to neighbouring cells; rmse_spread: standard
+    deviation over folds. NaN where there is nothing to compare.
+    """
 
     design: str
     model: str
@@ -47,8 +52,8 @@ class Score:
 def held_out(
     samples: Samples,
     folds: Folds,
-    fit: Callable[[Samples], Callable[[Array], Array]],
-    visit: Callable[[int, Callable[[Array], Array], NDArray[np.intp]], None] | None = None,
+    fit: Fit,
+    visit: Callable[[int, Predict, NDArray[np.intp]], None] | None = None,
 ) -> Array:
     """Predictions (n,) of every sample by a model that has not seen its fold; NaN for samples that are never held out.
 
@@ -73,15 +78,15 @@ def contrasts(samples: Samples, values: Array, window: int) -> Array:
 def detail_gain(samples: Samples, truth: Array, predicted: Array, window: int, edge: int) -> DetailGain:
     """Estimate the detail gain from held-out predictions; truth and predicted are (n,), in any training form.
 
-    Slope of true on predicted contrasts through the origin. Its standard error is the largest of delete-one jackknives over blocks,
-    cells and periods, since errors persist in each of them; the gain is slope * (1 - (error / slope)^2), the factor of least expected
-    squared error (as in James & Stein 1961), within [0, 1.5].
+    Slope of true on predicted contrasts through the origin. Its standard error is the largest of delete-one jackknives
+    over blocks, cells and periods, since errors persist in each of them; the gain is slope * (1 - (error / slope)^2),
+    the factor of least expected squared error (as in James & Stein 1961), within [0, 1.5].
     """
     usable = np.isfinite(predicted)
     true, guess = contrasts(samples, np.where(usable, truth, np.nan), window), contrasts(samples, predicted, window)
     true, guess, part = true[usable], guess[usable], samples.select(usable)
     product, square, total = true * guess, guess**2, float((true**2).sum())
-    if float(square.sum()) < 1e-20 or total < 1e-20:
+    if total <= 1e-16 * float((truth**2).sum()) or float(square.sum()) <= 1e-12 * total:
         return DetailGain(0.0, 0.0, 0.0, 0.0, window)
     slope = float(product.sum() / square.sum())
     cell = part.row * part.shape[2] + part.col
@@ -92,7 +97,10 @@ def detail_gain(samples: Samples, truth: Array, predicted: Array, window: int, e
 
 
 def score(samples: Samples, folds: Folds, predicted: Array, model: str, truth: Array, window: int) -> Score:
-    """Agreement of held-out predictions (n,) with the samples; `truth` (n,) are values of the target for the contrasts."""
+    """Agreement of held-out predictions (n,) with the samples.
+
+    truth (n,): values of the target, from which the true contrasts to `window` x `window` cells are taken.
+    """
     out = np.isfinite(predicted)
     y, guess = samples.y[out], predicted[out]
     error = guess - y
@@ -102,53 +110,55 @@ def score(samples: Samples, folds: Folds, predicted: Array, model: str, truth: A
     shown = contrasts(samples, predicted, window)[out]
     by_fold = [np.sqrt(np.mean((predicted - samples.y)[folds.fold == f] ** 2)) for f in range(folds.count)]
     return Score(
-        folds.design,
-        model,
-        int(out.sum()),
-        _explained(y, guess),
-        float(np.sqrt(np.mean(error**2))),
-        _correlation(y, guess),
-        float(error.mean()),
-        1 - _ratio(((within[1] - within[0]) ** 2).sum(), (within[0] ** 2).sum()),
-        1 - _ratio(((shown - true) ** 2).sum(), (true**2).sum()),
-        float(np.std(by_fold)),
+        design=folds.design,
+        model=model,
+        n=int(out.sum()),
+        r2=_explained(guess, y, y.mean()),
+        rmse=float(np.sqrt(np.mean(error**2))),
+        r=_correlation(y, guess),
+        bias=float(error.mean()),
+        r2_within_period=_explained(within[1], within[0], 0.0),
+        share_of_contrasts=_explained(shown, true, 0.0),
+        rmse_spread=float(np.std(by_fold)),
     )
 
 
-def mean_baseline(samples: Samples) -> Callable[[Samples], Callable[[NDArray[np.intp]], Array]]:
-    """A fit that knows no factor: the cell's mean where it was seen, else the period's, else the mean of all."""
+def mean_baseline(samples: Samples, folds: Folds) -> Array:
+    """Held-out predictions (n,) that know no factor.
 
-    def fit(training: Samples) -> Callable[[NDArray[np.intp]], Array]:
-        cells = samples.shape[1] * samples.shape[2]
+    The cell's mean where it was seen in other periods, else the period's, else that of all.
+    """
+    cell = samples.row * samples.shape[2] + samples.col
+    predicted = np.full(len(samples), np.nan)
+    for number in range(folds.count):
+        rows, seen = np.flatnonzero(folds.fold == number), folds.fold != number
+        guess = _group_means(cell[seen], samples.y[seen], samples.shape[1] * samples.shape[2])[cell[rows]]
+        by_period = _group_means(samples.period[seen], samples.y[seen], samples.shape[0])[samples.period[rows]]
+        guess = np.where(np.isfinite(guess), guess, by_period)
+        predicted[rows] = np.where(np.isfinite(guess), guess, samples.y[seen].mean())
+    return predicted
 
-        def means(key: NDArray[np.intp], size: int) -> Array:
-            count = np.bincount(key, minlength=size)
-            return np.divide(
-                np.bincount(key, training.y, minlength=size), count, out=np.full(size, np.nan), where=count > 0
-            )
 
-        by_cell = means(training.row * samples.shape[2] + training.col, cells)
-        by_period = means(training.period, samples.shape[0])
-
-        def predict(rows: NDArray[np.intp]) -> Array:
-            guess = by_cell[samples.row[rows] * samples.shape[2] + samples.col[rows]]
-            guess = np.where(np.isfinite(guess), guess, by_period[samples.period[rows]])
-            return np.where(np.isfinite(guess), guess, training.y.mean())
-
-        return predict
-
-    return fit
+def _group_means(group: NDArray[np.intp], values: Array, size: int) -> Array:
+    count = np.bincount(group, minlength=size)
+    total = np.bincount(group, values, minlength=size)
+    return np.divide(total, count, out=np.full(size, np.nan), where=count > 0)
 
 
 def _jackknife_error(product: Array, square: Array, group: NDArray[np.intp]) -> float:
-    """Delete-one-group jackknife standard error of sum(product) / sum(square); 0 for a single group."""
+    """Delete-one-group jackknife standard error of sum(product) / sum(square); 0 for a single group.
+
+    Where all predicted contrasts lie in one group nothing is known: the error is as large as the slope itself.
+    """
     number = np.unique(group, return_inverse=True)[1]
     count = int(number.max()) + 1
     if count < 2:
         return 0.0
     above = product.sum() - np.bincount(number, product)
     below = square.sum() - np.bincount(number, square)
-    slopes = above / np.maximum(below, 1e-300)
+    if below.min() <= 1e-12 * square.sum():
+        return float(abs(product.sum()) / square.sum())
+    slopes = above / below
     return float(np.sqrt((count - 1) / count * ((slopes - slopes.mean()) ** 2).sum()))
 
 
@@ -157,15 +167,13 @@ def _centred_within(group: NDArray[np.intp], values: Array) -> Array:
     return values - (np.bincount(group, values) / count)[group]
 
 
-def _explained(y: Array, guess: Array) -> float:
-    return 1 - _ratio(((guess - y) ** 2).sum(), ((y - y.mean()) ** 2).sum())
+def _explained(guess: Array, y: Array, centre: float) -> float:
+    """1 - squared error / squared deviation from `centre`; NaN where `y` does not deviate from it."""
+    total = float(((y - centre) ** 2).sum())
+    return 1 - float(((guess - y) ** 2).sum()) / total if total > 1e-20 else float("nan")
 
 
 def _correlation(a: Array, b: Array) -> float:
     if len(a) < 3 or a.std() < 1e-12 or b.std() < 1e-12:
         return float("nan")
     return float(np.corrcoef(a, b)[0, 1])
-
-
-def _ratio(above: float, below: float) -> float:
-    return float(above / below) if below > 1e-20 else float("nan")

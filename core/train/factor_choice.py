@@ -76,6 +76,7 @@ def _evidence(score: FactorScore) -> str:
         "pooled": score.n_effective,
         "within_period": score.n_effective_within_period,
         "within_cell": score.n_effective_within_cell,
+        "contrasts": score.n_effective_contrasts,
     }[score.basis]
     p_value = "p < 0.001" if score.p_adjusted < 0.001 else f"p = {score.p_adjusted:.3f}"
     return f"r = {score.deciding_r:.2f} {_where(score)}, adjusted {p_value} from {samples:.0f} effective samples"
@@ -86,6 +87,7 @@ def _where(score: FactorScore) -> str:
         "pooled": "over all cells and periods",
         "within_period": "in space within the periods",
         "within_cell": "in time within the cells",
+        "contrasts": "between neighbouring cells",
     }[score.basis]
 
 

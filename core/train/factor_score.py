@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..model.form import window_mean
 from .autocorrelation import Correlograms
 from .correlation import corrected_p, fisher_interval, is_constant, mid_ranks, pearson, spearman
 from .space_time import cell_anomalies, period_anomalies, space_time_sample
@@ -25,9 +26,9 @@ class FactorScore:
     """What screening knows about one factor; NaN where a number does not exist.
 
     r is Pearson's, rho Spearman's, both pooled over all cells and periods: n pairs, worth n_effective
-    independent ones. The interval, the p values and the within-period (spatial) and within-cell (temporal)
-    correlations are those of the chosen statistic. deciding_r on `basis` and its deciding_p are what the
-    choice rests on; p_adjusted is deciding_p after Benjamini-Hochberg over the factors. p_within_cell exists
+    independent ones. The interval, the p values and the within-period (spatial), within-cell (temporal) and
+    contrast (between neighbouring cells) correlations are those of the chosen statistic. deciding_r on `basis` and its deciding_p are what the
+    choice rests on (for "strongest" the smallest of three p values times three); p_adjusted is deciding_p after Benjamini-Hochberg over the factors. p_within_cell exists
     only where that basis decides. Mutual information is in nats. vif_all is among all usable factors,
     vif_kept among the kept ones; partial_r is given the (other) kept factors. `reason` says in words why the
     factor was kept or dropped, `warning` that the user should read it.
@@ -50,6 +51,9 @@ class FactorScore:
     r_within_cell: float = math.nan
     n_effective_within_cell: float = math.nan
     p_within_cell: float = math.nan
+    r_contrasts: float = math.nan
+    n_effective_contrasts: float = math.nan
+    p_contrasts: float = math.nan
     basis: str = ""
     deciding_r: float = math.nan
     deciding_p: float = math.nan
@@ -75,9 +79,11 @@ def score_factor(
     statistic: str,
     basis: str,
     correlograms: Correlograms,
+    window: int = 3,
 ) -> FactorScore:
-    """Correlations of one factor with the target, both (T, rows, cols) with NaN. A factor that cannot be used
-    comes back with a reason; the others have none yet."""
+    """Correlations of one factor with the target, both (T, rows, cols) with NaN; `window` is the width in cells
+    of the neighbourhood that contrasts are taken to. A factor that cannot be used comes back with a reason; the
+    others have none yet."""
     valid = np.isfinite(target) & np.isfinite(factor)
     score = FactorScore(name, n=int(valid.sum()), static=_is_static(factor))
     unusable = _unusable(target, factor, valid)
@@ -95,6 +101,7 @@ def score_factor(
     if len(target) > 1:
         maps_x, maps_y = period_anomalies(x), period_anomalies(y)
         space_r, space_n, _ = _associate(maps_x, maps_y, statistic, correlograms, score.static)
+    near_r, near_n, _ = _associate(contrasts(x, window), contrasts(y, window), statistic, correlograms, score.static)
     time_r = time_n = math.nan
     if len(target) >= MIN_PERIODS and not score.static:
         series_x, series_y = cell_anomalies(x), cell_anomalies(y)
@@ -118,6 +125,9 @@ def score_factor(
         r_within_cell=time_r,
         n_effective_within_cell=time_n,
         p_within_cell=corrected_p(time_r, time_n),
+        r_contrasts=near_r,
+        n_effective_contrasts=near_n,
+        p_contrasts=corrected_p(near_r, near_n),
     )
     return _decided(score, pooled_r, basis)
 
@@ -161,8 +171,19 @@ def _decided(score: FactorScore, pooled_r: float, basis: str) -> FactorScore:
         "pooled": (pooled_r, score.p_corrected),
         "within_period": (score.r_within_period, score.p_within_period),
         "within_cell": (score.r_within_cell, score.p_within_cell),
+        "contrasts": (score.r_contrasts, score.p_contrasts),
     }
-    if basis == "strongest":
-        basis = "within_period" if abs(score.r_within_period) > abs(pooled_r) else "pooled"
-    r, p_value = choices[basis]
-    return replace(score, basis=basis, deciding_r=r, deciding_p=p_value)
+    if basis != "strongest":
+        r, p_value = choices[basis]
+        return replace(score, basis=basis, deciding_r=r, deciding_p=p_value)
+    tried = [name for name in ("pooled", "within_period", "contrasts") if not math.isnan(choices[name][1])]
+    if not tried:
+        return replace(score, basis="pooled", deciding_r=pooled_r)
+    # Bonferroni: having looked three times must not make a factor look surer than it is.
+    best = min(tried, key=lambda name: choices[name][1])
+    return replace(score, basis=best, deciding_r=choices[best][0], deciding_p=min(1.0, len(tried) * choices[best][1]))
+
+
+def contrasts(maps: NDArray[np.float64], window: int) -> NDArray[np.float64]:
+    """Differences from the mean of the valid cells in the window around each, map by map."""
+    return np.stack([one - window_mean(one, window) for one in maps])

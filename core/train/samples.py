@@ -16,12 +16,14 @@ from ..raster.periods import Period
 from ..raster.stack import Stack
 
 Array = NDArray[np.float64]
-SHARE = "share"
 
 
 @dataclass(frozen=True)
 class CoarseData:
-    """A COARSE stack in memory: target (periods, rows, cols), factors (factors, periods, rows, cols), share likewise; NaN where none."""
+    """A COARSE stack in memory: target and share (periods, rows, cols), factors (factors, periods, rows, cols).
+
+    NaN where none. names, units and static (the same for all periods) go with the factors.
+    """
 
     grid: Grid
     periods: list[Period | None]
@@ -42,7 +44,10 @@ class CoarseData:
 
 @dataclass(frozen=True)
 class Samples:
-    """X (n, factors) and y (n,) in the form they are trained in; period, row, col (n,) tell where each comes from; weight (n,)."""
+    """X (n, factors) and y (n,) in the form they are trained in.
+
+    period, row, col (n,): where each comes from; weight (n,): valid share of its cell; shape: periods, rows, cols.
+    """
 
     x: Array
     y: Array
@@ -55,9 +60,20 @@ class Samples:
     def __len__(self) -> int:
         return len(self.y)
 
+    @property
+    def cells(self) -> int:
+        """How many different coarse cells there are."""
+        return len(np.unique(self.row * self.shape[2] + self.col))
+
     def select(self, keep: NDArray[np.generic]) -> Samples:
         return Samples(
-            self.x[keep], self.y[keep], self.period[keep], self.row[keep], self.col[keep], self.weight[keep], self.shape
+            self.x[keep],
+            self.y[keep],
+            self.period[keep],
+            self.row[keep],
+            self.col[keep],
+            self.weight[keep],
+            self.shape,
         )
 
     def on_grid(self, values: Array) -> Array:
@@ -73,7 +89,8 @@ def read_coarse(path: str | Path, factors: Sequence[str] | None = None) -> Coars
         target = stack.target_name
         if target is None:
             raise InputError(
-                f"{stack.name} has no band marked as the target: give the COARSE stack made by 'Resample to a common grid'."
+                f"{stack.name} has no band marked as the target: give the COARSE stack made by 'Resample to a common "
+                "grid'."
             )
         known = stack.factor_names
         names = list(dict.fromkeys(factors)) if factors is not None else known
@@ -95,19 +112,18 @@ def read_coarse(path: str | Path, factors: Sequence[str] | None = None) -> Coars
                     x[k, t] = stack.read(stack.index(name, period))
             if stack.has("valid_share", period):
                 share[t] = np.nan_to_num(stack.read(stack.index("valid_share", period)))
-        static = [all(band.period is None for band in stack.bands if band.name == name) for name in names]
         return CoarseData(
-            stack.grid,
-            periods,
-            target,
-            stack.unit(target),
-            y,
-            names,
-            [stack.unit(n) for n in names],
-            static,
-            x,
-            share,
-            stack.tags,
+            grid=stack.grid,
+            periods=periods,
+            target_name=target,
+            target_unit=stack.unit(target),
+            target=y,
+            names=names,
+            units=[stack.unit(name) for name in names],
+            static=[all(band.period is None for band in stack.bands if band.name == name) for name in names],
+            factors=x,
+            share=share,
+            tags=stack.tags,
         )
 
 
@@ -116,33 +132,34 @@ def make_samples(data: CoarseData, form: Form) -> Samples:
 
     Raises InputError where none is left, naming the factor that costs most.
     """
-    valid = np.isfinite(data.target) & np.isfinite(data.factors).all(axis=0)
+    valid = np.isfinite(data.target) & np.isfinite(data.factors).all(axis=0) & (data.share > 0)
     if not valid.any():
-        with_target = np.isfinite(data.target)
-        if not with_target.any():
-            raise InputError(f"The target {data.target_name!r} has no valid cell.")
-        counts = {name: int((np.isfinite(x) & with_target).sum()) for name, x in zip(data.names, data.factors)}
-        worst = min(counts, key=lambda name: counts[name])
-        raise InputError(
-            f"No coarse cell has the target and all factors at once; factor {worst!r} is valid in the fewest "
-            f"({counts[worst]} of {int(with_target.sum())} cells with a target): check its extent, dates and nodata."
-        )
+        raise InputError(_why_none(data))
     y, x = np.empty_like(data.target), np.empty_like(data.factors)
-    for t in range(len(data.periods)):
-        hidden = ~valid[t]
-        for source, result in [
-            (data.target[t], y[t]),
-            *((data.factors[k, t], x[k, t]) for k in range(len(data.names))),
-        ]:
-            masked = np.where(hidden, np.nan, source)
+    for t, kept in enumerate(valid):
+        for source, result in [(data.target[t], y[t]), *zip(data.factors[:, t], x[:, t])]:
+            masked = np.where(kept, source, np.nan)
             result[...] = masked - form.reference(masked)
     period, row, col = np.nonzero(valid)
+    periods, rows, cols = valid.shape
     return Samples(
-        np.ascontiguousarray(x[:, period, row, col].T),
-        y[period, row, col],
-        period,
-        row,
-        col,
-        data.share[period, row, col],
-        data.target.shape,
+        x=np.ascontiguousarray(x[:, period, row, col].T),
+        y=y[period, row, col],
+        period=period,
+        row=row,
+        col=col,
+        weight=data.share[period, row, col],
+        shape=(periods, rows, cols),
+    )
+
+
+def _why_none(data: CoarseData) -> str:
+    with_target = np.isfinite(data.target)
+    if not with_target.any():
+        return f"The target {data.target_name!r} has no valid cell."
+    counts = {name: int((np.isfinite(x) & with_target).sum()) for name, x in zip(data.names, data.factors)}
+    worst = min(counts, key=lambda name: counts[name])
+    return (
+        f"No coarse cell has the target and all factors at once; factor {worst!r} is valid in the fewest "
+        f"({counts[worst]} of {int(with_target.sum())} cells with a target): check its extent, dates and nodata."
     )

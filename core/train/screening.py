@@ -20,7 +20,7 @@ from .collinearity import condition_number, partial_correlation, variance_inflat
 from .correlation import benjamini_hochberg, mutual_information
 from .factor_choice import choose_factors
 from .factor_list import read_factor_list, to_json_dict
-from .factor_score import MIN_PERIODS, MIN_SAMPLES, FactorScore, score_factor
+from .factor_score import MIN_PERIODS, MIN_SAMPLES, FactorScore, contrasts, score_factor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["FactorScore", "ScreeningResult", "read_factor_list", "screen_factors", "to_json_dict"]
 
 STATISTICS = ("pearson", "spearman")
-BASES = ("strongest", "pooled", "within_period", "within_cell")
+NEAR = ("strongest", "contrasts")  # bases on which factors are compared with each other by their contrasts
+BASES = ("strongest", "contrasts", "pooled", "within_period", "within_cell")
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ def screen_factors(
     max_vif: float = 10.0,
     statistic: str = "pearson",
     basis: str = "strongest",
+    window: int = 3,
     always_keep: Collection[str] = (),
     target_name: str = "target",
     seed: int = 0,
@@ -66,13 +68,16 @@ def screen_factors(
 ) -> ScreeningResult:
     """Score and choose factors for a target (T, rows, cols), NaN where missing; cell size in any one unit.
 
-    Factors are (T, rows, cols), or (rows, cols) if static. VIF, partial correlation and mutual information
-    are about the values themselves, over all cells and periods, whatever the basis. A factor passes if the
+    Factors are (T, rows, cols), or (rows, cols) if static. The correlation matrix, VIF, partial correlation and
+    mutual information are those of contrasts for the bases "strongest" and "contrasts" (day and night temperature
+    share the season, yet differ from field to field), else those of the values, over all cells and periods. A factor passes if the
     correlation that decides has |r| >= `min_abs_r` and an adjusted p <= `alpha`; those that pass are then
     thinned until every variance inflation is <= `max_vif`. What decides is set by `basis`: the correlation
     over all cells and periods ("pooled"), that of anomalies from the period mean ("within_period": space),
-    from the cell mean ("within_cell": time), or, for "strongest", whichever of the first two is larger in
-    size. `always_keep` names factors that stay unless they are constant, empty or a copy of the target. If
+    from the cell mean ("within_cell": time), of differences from the `window` x `window` cells around
+    ("contrasts": what a downscaling model has to predict, and free of the large patterns that make any two maps
+    look related), or, for "strongest", whichever of pooled, within_period and contrasts is surest, its p times
+    three for having chosen. `always_keep` names factors that stay unless they are constant, empty or a copy of the target. If
     nothing passes, the single best factor is kept, with a warning. Raises InputError for arrays that do not
     fit together, settings out of range, unknown names, or fewer than 10 values where all factors are valid.
     """
@@ -88,7 +93,7 @@ def screen_factors(
     for position, (name, stack) in enumerate(stacks.items()):
         progress.check()
         progress.set(0.8 * position / len(stacks), f"Correlation of {name}")
-        scores[name] = score_factor(name, target, stack, statistic, basis, correlograms)
+        scores[name] = score_factor(name, target, stack, statistic, basis, correlograms, window)
     usable = [name for name, score in scores.items() if not score.reason]
     if not usable:
         reasons = "; ".join(f"{name} {score.reason}" for name, score in scores.items())
@@ -97,7 +102,7 @@ def screen_factors(
 
     progress.check()
     progress.set(0.8, "Collinearity")
-    table = _common_rows(target, {name: stacks[name] for name in usable})
+    table = _common_rows(target, {name: stacks[name] for name in usable}, window if basis in NEAR else 0)
     correlation = _correlation_matrix(table)
     inflation = variance_inflation(correlation[1:, 1:])
     for name, p_value, vif in zip(usable, adjusted, inflation):
@@ -130,6 +135,7 @@ def screen_factors(
             "max_vif": float(max_vif),
             "statistic": statistic,
             "basis": basis,
+            "window": int(window),
             "always_keep": list(always_keep),
             "seed": int(seed),
             "periods": int(target.shape[0]),
@@ -182,8 +188,10 @@ def _check_settings(min_abs_r: float, alpha: float, max_vif: float, statistic: s
         )
 
 
-def _common_rows(target: NDArray[np.float64], stacks: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Table (n, 1 + p) of target and factors where all are valid."""
+def _common_rows(
+    target: NDArray[np.float64], stacks: Mapping[str, NDArray[np.float64]], window: int
+) -> NDArray[np.float64]:
+    """Table (n, 1 + p) of target and factors where all are valid: values, or contrasts to `window` cells if not 0."""
     valid = np.isfinite(target)
     for stack in stacks.values():
         valid &= np.isfinite(stack)
@@ -193,7 +201,10 @@ def _common_rows(target: NDArray[np.float64], stacks: Mapping[str, NDArray[np.fl
             f"Only {int(valid.sum())} values have the target and all factors, {MIN_SAMPLES} are needed; "
             f"leave out the factor with the fewest valid values, {sparsest!r}."
         )
-    return np.column_stack([target[valid], *(stack[valid] for stack in stacks.values())])
+    columns = [target, *stacks.values()]
+    if window:
+        columns = [contrasts(np.where(valid, maps, np.nan), window) for maps in columns]
+    return np.column_stack([maps[valid] for maps in columns])
 
 
 def _correlation_matrix(table: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -115,8 +115,8 @@ def score_blocks(training: Training, unit: str) -> list[Any]:
         ),
         Figure(
             charts.difference_map(training.mean_residual, "Observed less predicted", unit, label="Mean residual"),
-            "Mean residual of each coarse cell on held-out blocks. Blue cells are wetter than predicted, brown ones "
-            "drier; patches of one colour point to a factor that is missing.",
+            "Mean residual of each coarse cell on held-out blocks. Blue cells hold more than predicted, brown ones "
+            "less; patches of one colour point to a factor that is missing.",
             "Map of mean residuals",
         ),
     ]

@@ -27,8 +27,9 @@ class Estimator(Protocol):
 class Learner:
     """A way to learn y from X.
 
-    defaults: plain settings and their safe values. build(settings, seed, quick) makes an unfitted estimator (`quick` for the many fits
-    of cross-validation, where fewer trees do). export(estimator, X) turns a fitted one into arrays that need no scikit-learn to be read.
+    defaults: plain settings and their safe values. build(settings, seed, quick) makes an unfitted estimator (`quick`
+    for the many fits of cross-validation, where fewer trees do). export(estimator) turns a fitted one into arrays that
+    need no scikit-learn to be read. importance(estimator): shares that sum to 1 where the learner has some, else None.
     most_samples caps the rows a learner with quadratic cost is given.
     """
 

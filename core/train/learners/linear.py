@@ -11,7 +11,11 @@ from .base import Array, Learner, Settings
 
 
 class Ridge:
-    """Ridge with its penalty chosen by generalised cross-validation (Golub et al. 1979, doi:10.1080/00401706.1979.10489751)."""
+    """Ridge with its penalty chosen by generalised cross-validation.
+
+    Golub et al. 1979, doi:10.1080/00401706.1979.10489751. A fixed penalty counts per unit of weight: scikit-learn's
+    alpha divided by the number of samples.
+    """
 
     def __init__(self, fixed_penalty: float | None = None) -> None:
         self.fixed_penalty = fixed_penalty

@@ -317,13 +317,34 @@ def test_what_is_kept_and_why(region):
     for name, score in scores.items():
         assert score.kept == (name in result.kept)
         assert math.isnan(score.vif_kept) == (not score.kept)
-        strongest = max((score.r, score.r_within_period), key=abs)
-        assert score.deciding_r == strongest
+        tried = [
+            (score.p_corrected, score.r),
+            (score.p_within_period, score.r_within_period),
+            (score.p_contrasts, score.r_contrasts),
+        ]
+        assert (score.deciding_p, score.deciding_r) == (min(1.0, 3 * min(tried)[0]), min(tried)[1])
+
+
+def test_contrasts_are_differences_from_the_neighbours(region):
+    target, factors = region
+    score = by_name(screen(target, factors, basis="contrasts"))["ndvi"]
+
+    def loop(maps):
+        result = np.full(maps.shape, np.nan)
+        for t, row, col in zip(*np.nonzero(np.isfinite(maps))):
+            near = maps[t, max(0, row - 1) : row + 2, max(0, col - 1) : col + 2]
+            result[t, row, col] = maps[t, row, col] - np.nanmean(near)
+        return result
+
+    both = np.isfinite(target) & np.isfinite(factors["ndvi"])
+    x, y = (loop(np.where(both, maps, np.nan))[both] for maps in (factors["ndvi"], target))
+    assert score.deciding_r == pytest.approx(scipy.stats.pearsonr(x, y)[0], abs=1e-12)
+    assert score.basis == "contrasts" and score.r_contrasts == score.deciding_r
 
 
 def test_numbers_of_all_factors_together(region):
     target, factors = region
-    result = screen(target, factors)
+    result = screen(target, factors, basis="pooled")
     scores = by_name(result)
     assert result.names == ("target", *factors)
     keep = np.isfinite(target) & np.isfinite(factors["unrelated"])
