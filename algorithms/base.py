@@ -29,7 +29,7 @@ REPORT, METRICS = "REPORT", "METRICS"
 
 
 class SoilMoistureAlgorithm(QgsProcessingAlgorithm):
-    """Subclasses set the class attributes, declare parameters in `declare` and do the work in `run`."""
+    """Subclasses set the class attributes, declare parameters in `declare` and do the work in `work`."""
 
     ID = ""
     TITLE = ""
@@ -43,7 +43,7 @@ class SoilMoistureAlgorithm(QgsProcessingAlgorithm):
         """Add parameters with `add` and outputs with `addOutput`."""
         raise NotImplementedError
 
-    def run(self, parameters: dict[str, Any], context: QgsProcessingContext, progress: Progress) -> dict[str, Any]:
+    def work(self, parameters: dict[str, Any], context: QgsProcessingContext, progress: Progress) -> dict[str, Any]:
         """Do the work and return the outputs; `InputError` becomes the sentence the user reads."""
         raise NotImplementedError
 
@@ -148,7 +148,7 @@ class SoilMoistureAlgorithm(QgsProcessingAlgorithm):
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> dict[str, Any]:
         try:
-            return self.run(parameters, context, FeedbackProgress(feedback))
+            return self.work(parameters, context, FeedbackProgress(feedback))
         except (InputError, Cancelled) as error:
             raise QgsProcessingException(str(error)) from error
 

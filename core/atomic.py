@@ -23,7 +23,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     Raises InputError when the output cannot be written there.
     """
     target = Path(path)
-    if not target.name or target.is_dir():
+    if not target.name or os.path.isdir(target):
         raise InputError(f"The output {str(path)!r} is not the name of a file: give a file name in a folder.")
     # The suffix stays last: GDAL and QGIS choose formats by it.
     work = target.with_name(f".{target.stem}-{uuid.uuid4().hex[:8]}{target.suffix}")

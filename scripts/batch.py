@@ -35,10 +35,18 @@ def environment(folder: Path) -> dict[str, str]:
     }
 
 
-def call(arguments: list[str], folder: Path, stdin: str | None = None, timeout: float = 900) -> subprocess.CompletedProcess[str]:
+def call(
+    arguments: list[str], folder: Path, stdin: str | None = None, timeout: float = 900
+) -> subprocess.CompletedProcess[str]:
     """`qgis_process` with arguments as typed."""
     return subprocess.run(
-        ["qgis_process", *arguments], env=environment(folder), input=stdin, capture_output=True, text=True, timeout=timeout, check=False
+        ["qgis_process", *arguments],
+        env=environment(folder),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
     )
 
 

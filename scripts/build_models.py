@@ -1,6 +1,6 @@
 """Write the graphical models shipped in models/ (run with the Python of .venv after changing an algorithm's parameters).
 
-    .venv/bin/python scripts/build_models.py
+.venv/bin/python scripts/build_models.py
 """
 
 from __future__ import annotations
@@ -50,11 +50,15 @@ class Builder:
         """Add a child; sources are ("input", name), ("child", id, output) or plain values; outputs name -> title."""
         child = QgsProcessingModelChildAlgorithm(f"soilmoisture:{algorithm}")
         child.setChildId(algorithm)
-        child.setDescription(QgsApplication.processingRegistry().algorithmById(f"soilmoisture:{algorithm}").displayName())
+        child.setDescription(
+            QgsApplication.processingRegistry().algorithmById(f"soilmoisture:{algorithm}").displayName()
+        )
         child.setPosition(QPointF(160 + 120 * self._children, 180 + 110 * self._children))
         self._children += 1
         for name, source in sources.items():
-            child.addParameterSources(name, [_source(one) for one in (source if isinstance(source, list) else [source])])
+            child.addParameterSources(
+                name, [_source(one) for one in (source if isinstance(source, list) else [source])]
+            )
         made = {}
         for number, (name, title) in enumerate(outputs.items()):
             output = QgsProcessingModelOutput(title)
@@ -73,30 +77,67 @@ class Builder:
 
 def quick_downscale() -> Builder:
     """resample -> screen -> train -> downscale -> validate with a handful of inputs."""
-    builder = Builder("quickdownscale", "Quick start", {
-        "ALG_DESC": "Coarse soil moisture, factors and stations in; a 1 km map and honest reports out. Resamples to a common grid, screens the "
-                    "factors, trains a random forest after a linear part, downscales and validates, all with the default settings.",
-        "ALG_CREATOR": "Soil Moisture Downscaling",
-        "SHORT_DESCRIPTION": "From coarse soil moisture, factors and stations to a validated fine map in one step.",
-    })
-    builder.input(QgsProcessingParameterMultipleLayers("target", "Coarse soil moisture", RASTER), "Dated layers on one grid, in m3/m3.")
-    builder.input(QgsProcessingParameterMultipleLayers("factors", "Factors", RASTER), "Vegetation, temperature, terrain, soil, rain …")
-    builder.input(QgsProcessingParameterFeatureSource("points", "Stations or field samples", [POINTS]), "One row per observation.")
-    builder.input(QgsProcessingParameterField("value", "Field with soil moisture", parentLayerParameterName="points"), "m3/m3 or percent.")
-    builder.input(QgsProcessingParameterField("date", "Field with the date", parentLayerParameterName="points", optional=True), "Empty if undated.")
-    builder.input(QgsProcessingParameterField("station", "Field with the station", parentLayerParameterName="points", optional=True),
-                  "Empty takes points of equal coordinates as one station.")
-    grid = builder.child("resampletogrid", {"TARGET": ("input", "target"), "FACTORS": ("input", "factors")},
-                         {"REPORT": "Grid report"})
+    builder = Builder(
+        "quickdownscale",
+        "Quick start",
+        {
+            "ALG_DESC": "Coarse soil moisture, factors and stations in; a 1 km map and honest reports out. Resamples to a common grid, screens the "
+            "factors, trains a random forest after a linear part, downscales and validates, all with the default settings.",
+            "ALG_CREATOR": "Soil Moisture Downscaling",
+            "SHORT_DESCRIPTION": "From coarse soil moisture, factors and stations to a validated fine map in one step.",
+        },
+    )
+    builder.input(
+        QgsProcessingParameterMultipleLayers("target", "Coarse soil moisture", RASTER),
+        "Dated layers on one grid, in m3/m3.",
+    )
+    builder.input(
+        QgsProcessingParameterMultipleLayers("factors", "Factors", RASTER),
+        "Vegetation, temperature, terrain, soil, rain …",
+    )
+    builder.input(
+        QgsProcessingParameterFeatureSource("points", "Stations or field samples", [POINTS]), "One row per observation."
+    )
+    builder.input(
+        QgsProcessingParameterField("value", "Field with soil moisture", parentLayerParameterName="points"),
+        "m3/m3 or percent.",
+    )
+    builder.input(
+        QgsProcessingParameterField("date", "Field with the date", parentLayerParameterName="points", optional=True),
+        "Empty if undated.",
+    )
+    builder.input(
+        QgsProcessingParameterField(
+            "station", "Field with the station", parentLayerParameterName="points", optional=True
+        ),
+        "Empty takes points of equal coordinates as one station.",
+    )
+    grid = builder.child(
+        "resampletogrid", {"TARGET": ("input", "target"), "FACTORS": ("input", "factors")}, {"REPORT": "Grid report"}
+    )
     factors = builder.child("screenfactors", {"COARSE": ("child", grid, "COARSE")}, {"REPORT": "Screening report"})
-    model = builder.child("trainrandomforest", {"COARSE": ("child", grid, "COARSE"), "FACTORS": ("child", factors, "FACTORS")},
-                          {"MODEL": "Model", "REPORT": "Training report"})
-    fine = builder.child("downscale", {"MODEL": ("child", model, "MODEL"), "FINE": ("child", grid, "FINE"), "COARSE": ("child", grid, "COARSE")},
-                         {"OUTPUT": "Fine soil moisture", "REPORT": "Downscaling report"})
-    builder.child("validatepoints", {
-        "PRODUCT": ("child", fine, "OUTPUT"), "BASELINE": ("child", grid, "COARSE"), "POINTS": ("input", "points"), "VALUE": ("input", "value"),
-        "DATE": ("input", "date"), "STATION": ("input", "station"),
-    }, {"OUTPUT": "Stations with scores", "REPORT": "Validation report", "METRICS": "Validation scores"})
+    model = builder.child(
+        "trainrandomforest",
+        {"COARSE": ("child", grid, "COARSE"), "FACTORS": ("child", factors, "FACTORS")},
+        {"MODEL": "Model", "REPORT": "Training report"},
+    )
+    fine = builder.child(
+        "downscale",
+        {"MODEL": ("child", model, "MODEL"), "FINE": ("child", grid, "FINE"), "COARSE": ("child", grid, "COARSE")},
+        {"OUTPUT": "Fine soil moisture", "REPORT": "Downscaling report"},
+    )
+    builder.child(
+        "validatepoints",
+        {
+            "PRODUCT": ("child", fine, "OUTPUT"),
+            "BASELINE": ("child", grid, "COARSE"),
+            "POINTS": ("input", "points"),
+            "VALUE": ("input", "value"),
+            "DATE": ("input", "date"),
+            "STATION": ("input", "station"),
+        },
+        {"OUTPUT": "Stations with scores", "REPORT": "Validation report", "METRICS": "Validation scores"},
+    )
     return builder
 
 

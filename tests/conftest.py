@@ -46,6 +46,23 @@ def provider(qgis_app: Any, qgis_processing: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
+def run(provider: Any) -> Any:
+    """`processing.run` of one of our algorithms; failures raise QgsProcessingException."""
+    import processing
+    from qgis.core import QgsProcessingContext, QgsProcessingFeedback
+
+    def run_(algorithm: str, feedback: Any = None, context: Any = None, **parameters: Any) -> dict[str, Any]:
+        return processing.run(
+            f"soilmoisture:{algorithm}",
+            parameters,
+            feedback=feedback or QgsProcessingFeedback(False),
+            context=context or QgsProcessingContext(),
+        )
+
+    return run_
+
+
+@pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real satellite and station data, which does not travel with the repository."""
     folder = Path(os.environ.get("SOILMOISTURE_DATA") or ROOT.parent / "shared" / "data")

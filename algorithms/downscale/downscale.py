@@ -130,7 +130,7 @@ class Downscale(SoilMoistureAlgorithm):
         for name, title in self.NUMBERS.items():
             self.addOutput(QgsProcessingOutputNumber(name, self.tr(title)))
 
-    def run(self, parameters: dict[str, Any], context: QgsProcessingContext, progress: Progress) -> dict[str, Any]:
+    def work(self, parameters: dict[str, Any], context: QgsProcessingContext, progress: Progress) -> dict[str, Any]:
         from ...core.downscale.downscale import DownscaleOptions, downscale
         from ...core.downscale.downscale_report import downscale_report
         from ...core.model.modelfile import load_model

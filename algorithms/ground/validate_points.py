@@ -182,7 +182,7 @@ class ValidatePoints(SoilMoistureAlgorithm):
         self._points: QgsProcessingFeatureSource | None = self.parameterAsSource(parameters, self.POINTS, context)
         return super().prepareAlgorithm(parameters, context, feedback)
 
-    def run(self, parameters: dict[str, Any], context: QgsProcessingContext, progress: Progress) -> dict[str, Any]:
+    def work(self, parameters: dict[str, Any], context: QgsProcessingContext, progress: Progress) -> dict[str, Any]:
         from ...core.ground.points import validate_points
         from ...core.ground.points_report import points_report
 

@@ -170,7 +170,7 @@ class ResampleToGrid(SoilMoistureAlgorithm):
         self.add_report()
         self.addOutput(QgsProcessingOutputNumber(self.MISSING, self.tr("Factor dates that are missing")))
 
-    def run(self, parameters: dict[str, Any], context: QgsProcessingContext, progress: Progress) -> dict[str, Any]:
+    def work(self, parameters: dict[str, Any], context: QgsProcessingContext, progress: Progress) -> dict[str, Any]:
         from ...core.prepare.common_grid import GridOptions, make_common_grid
         from ...core.prepare.common_grid_report import common_grid_report
 

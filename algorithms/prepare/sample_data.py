@@ -67,7 +67,7 @@ class SampleData(SoilMoistureAlgorithm):
             QgsProcessingOutputVectorLayer(self.STATIONS, self.tr("Stations"), QgsProcessing.SourceType.TypeVectorPoint)
         )
 
-    def run(self, parameters: dict[str, Any], context: QgsProcessingContext, progress: Progress) -> dict[str, Any]:
+    def work(self, parameters: dict[str, Any], context: QgsProcessingContext, progress: Progress) -> dict[str, Any]:
         from ...core.prepare.sample_region import make_sample_region
 
         folder = self.parameterAsString(parameters, self.OUTPUT, context)

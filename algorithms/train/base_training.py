@@ -130,7 +130,7 @@ class TrainingAlgorithm(SoilMoistureAlgorithm):
             ).format(window)
         return super().checkParameterValues(parameters, context)
 
-    def run(self, parameters: dict[str, Any], context: QgsProcessingContext, progress: Progress) -> dict[str, Any]:
+    def work(self, parameters: dict[str, Any], context: QgsProcessingContext, progress: Progress) -> dict[str, Any]:
         from ...core.model.modelfile import save_model
         from ...core.train.factor_list import read_factor_list
         from ...core.train.samples import read_coarse

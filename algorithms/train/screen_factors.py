@@ -114,7 +114,7 @@ class ScreenFactors(SoilMoistureAlgorithm):
         self.addOutput(QgsProcessingOutputNumber(self.KEPT, self.tr("Number of factors kept")))
         self.addOutput(QgsProcessingOutputString(self.NAMES, self.tr("Factors kept")))
 
-    def run(self, parameters: dict[str, Any], context: QgsProcessingContext, progress: Progress) -> dict[str, Any]:
+    def work(self, parameters: dict[str, Any], context: QgsProcessingContext, progress: Progress) -> dict[str, Any]:
         from ...core.atomic import whole_file
         from ...core.train.samples import read_coarse
         from ...core.train.screening import screen_factors, to_json_dict

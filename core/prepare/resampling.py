@@ -138,7 +138,8 @@ def _undeclared_fills(source: Stack, band: int) -> list[tuple[float, float]]:
     """Usual fill values that a band without a nodata value may hold: as stored, and in physical units."""
     if source.nodata(band) is not None or source.data_types[band - 1] in ("Byte", "UInt16", "UInt32"):
         return []
-    what = open_raster(source.path).GetRasterBand(band)
+    dataset = open_raster(source.path)
+    what = dataset.GetRasterBand(band)
     scale, offset = what.GetScale() or 1.0, what.GetOffset() or 0.0
     return [(fill, fill * scale + offset) for fill in _FILLS]
 

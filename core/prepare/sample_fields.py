@@ -39,6 +39,10 @@ class Noise:
     def __init__(self, seed: int, width_km: float, height_km: float) -> None:
         self.seed, self._width, self._height = seed, width_km, height_km
 
+    def on_cells(self, times: float) -> Noise:
+        """The same streams for a grid whose cells are `times` as wide and high."""
+        return Noise(self.seed, times * self._width, times * self._height)
+
     def generator(self, name: str) -> np.random.Generator:
         return np.random.default_rng([self.seed, zlib.crc32(name.encode())])
 
@@ -46,10 +50,10 @@ class Noise:
         return self.generator(name).standard_normal(shape)
 
     def smooth(self, name: str, shape: tuple[int, ...], length: float, decay: float = 3.0) -> Field:
-        """Mean 0, sd 1 over a wide area; amplitudes fall with the wave number k as (1 + (k length)^2)^(-decay/2), `length` in km."""
+        """Mean 0, sd 1 over a wide area; amplitudes fall with wave number k as (1 + (k length)^2)^(-decay/2); km."""
         from scipy import fft
 
-        # Filtering joins opposite edges, and a window smaller than the waves shows little of them: draw more than is kept.
+        # Filtering joins opposite edges, and a small window sees little of a long wave: draw more than is kept.
         rows, cols = (fft.next_fast_len(int(max(n + 3 * length / size, 8 * length / size)) + 4, real=True)
                       for n, size in zip(shape, (self._height, self._width)))
         ky = 2 * np.pi * fft.fftfreq(rows, self._height)[:, None]

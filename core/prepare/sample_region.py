@@ -161,11 +161,11 @@ def _coarse_target(truth: Field, noise: Noise, shown: Sequence[int]) -> Field:
     pixels = truth.reshape(months, rows, RATIO, cols, RATIO)
     land = np.isfinite(pixels).sum(axis=(2, 4))
     target = np.nansum(pixels, axis=(2, 4)) / np.maximum(land, 1)
-    random = noise.generator("swath gaps")
+    by_cell, random = noise.on_cells(RATIO), noise.generator("swath gaps")
     across = np.add.outer(0.6 * np.arange(rows), np.arange(cols))  # swaths run down the map at a slant
     for number, month in enumerate(shown):
-        target[number] += NOISE_SD * noise.white(f"retrieval {month}", (rows, cols))
-        target[number] += SHARED_NOISE_SD * _cell_noise(noise, f"shared retrieval {month}", (rows, cols))
+        target[number] += NOISE_SD * by_cell.white(f"retrieval {month}", (rows, cols))
+        target[number] += SHARED_NOISE_SD * by_cell.smooth(f"shared retrieval {month}", (rows, cols), 20.0)
         start = random.integers(2, cols - 2)
         if random.random() < 0.4:
             target[number][(across >= start) & (across < start + 1.3)] = np.nan
@@ -204,15 +204,10 @@ def _precipitation(fine: Grid, rain: Field, noise: Noise, shown: Sequence[int]) 
     grid, where = _degree_grid(fine, 0.05)
     product = np.empty((len(shown), *grid.shape))
     for number, month in enumerate(shown):
-        error = 0.07 * _cell_noise(noise, f"rain product {month}", grid.shape)
+        error = 0.07 * noise.on_cells(4.6).smooth(f"rain product {month}", grid.shape, 12.0)
         error += 0.04 * noise.white(f"rain product grain {month}", grid.shape)
         product[number] = map_coordinates(gaussian_filter(rain[month], 3.0), where, order=1) * np.exp(error)
     return grid, "precipitation", np.round(product, 1)
-
-
-def _cell_noise(noise: Noise, name: str, shape: tuple[int, ...]) -> Field:
-    """Noise shared between neighbours on a grid of few, large cells: cut from a wider field, whose sd is 1."""
-    return noise.smooth(name, (shape[0] + 40, shape[1] + 40), 2.5)[: shape[0], : shape[1]]
 
 
 def _degree_grid(fine: Grid, step: float) -> tuple[Grid, NDArray[np.float64]]:

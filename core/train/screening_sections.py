@@ -103,15 +103,15 @@ def decisions(result: ScreeningResult, ordered: Sequence[FactorScore]) -> list[B
 
 def certainty(result: ScreeningResult, ordered: Sequence[FactorScore]) -> list[Block]:
     best, ranks = leading(result, ordered), result.settings["statistic"] == "spearman"
-    naive = fmt_p(naive_p(best))
+    naive, corrected = fmt_p(naive_p(best)), fmt_p(best.deciding_p)
     tests = sum(not math.isnan(score.deciding_p) for score in ordered)
     text = (
         "Cells next to each other are alike, and a wet week wets all cells at once. The naive p value counts every "
         "value as independent news, and so calls nearly any two smooth maps related. The effective n is the number of "
         "independent values that carry as much, estimated from how target and factor resemble themselves over "
         "distance and from date to date (Dutilleul 1993); intervals and corrected p values rest on it. "
-        f"For {best.name}, {fmt(best.n)} values count as {fmt(effective(best), 0)}, and the p value of {naive} "
-        f"becomes {fmt_p(best.deciding_p)}.\n\n"
+        f"For {best.name}, {fmt(best.n)} values count as {fmt(effective(best), 0)}"
+        f"{f', and p rises from {naive} to {corrected}' if naive != corrected else ''}.\n\n"
         f"{plural(tests, 'factor')} {'is one test' if tests == 1 else f'are {tests} tests'}: of unrelated factors one "
         "in twenty falls below p = 0.05 by chance. The adjusted p (Benjamini and Hochberg 1995) allows for that.\n\n"
         "The screening has seen all cells. A model that is later scored on the same cells profits from the choice made "
@@ -158,6 +158,8 @@ def space_and_time(result: ScreeningResult, ordered: Sequence[FactorScore]) -> l
         "Pearson and Spearman: over all cells and periods. Partial r: given the other kept factors. Mutual information "
         "(nats) also sees relations that are not straight lines; 0 means none. Empty: static, or too few periods."
     )
+    if result.settings["basis"] in NEAR:
+        notes += " These two are of differences from the cells around."
     return [Text(text), Table(columns, rows, "Other views of the same relation.", notes=notes, digits=2)]
 
 
