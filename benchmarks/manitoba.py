@@ -2,12 +2,15 @@
 
     python benchmarks/manitoba.py <folder of the campaign data> [learner ...]
 
-A  SMAP/Sentinel-1 1 km soil moisture (one scene per day) averaged to 9 km, downscaled back with backscatter, water content, temperature.
-B  PALS airborne 1 km soil moisture averaged to 9 km, downscaled back with water content, soil temperature, sand and clay.
-C  SMAP 9 km (single-channel retrieval) downscaled with the factors of B, compared with PALS 1 km; with the cell and with a footprint of 30 km.
+A  SMAP/Sentinel-1 1 km soil moisture (one scene per day) averaged to 9 km, downscaled back with backscatter, water
+   content and temperature.
+B  PALS airborne 1 km soil moisture averaged to 9 km, downscaled back with water content, soil temperature, sand, clay.
+C  SMAP 9 km (single-channel retrieval) downscaled with the factors of B and compared with PALS 1 km; with the cell,
+   and with a footprint of 30 km.
 
-Every run goes through the files and functions that a user's run goes through. R and RMSE are over all pixels and dates in cells that are at
-least half covered; the yardsticks are the replicated coarse cell and the smooth conserving interpolation of the coarse field.
+Every run goes through the files and functions that a user's run goes through. R and RMSE are over all pixels and dates
+in cells that are at least half covered; the yardsticks are the replicated coarse cell and the smooth conserving
+interpolation of the coarse field.
 """
 
 from __future__ import annotations
@@ -67,7 +70,9 @@ def cases(data: Path, folder: Path) -> Iterator[Case]:
 
 
 def run(case: Case, folder: Path, options: Options, gain: float | None = None) -> dict[str, float | str]:
-    """One pass through resample, train and downscale; R and RMSE of the product and of the two yardsticks on the same pixels."""
+    """One pass through resample, train and downscale; R and RMSE of the product and of the two yardsticks on the same
+    pixels.
+    """
     fine, coarse, product = (folder / f"{name}.tif" for name in ("fine", "coarse", "product"))
     make_common_grid([case.target], [case.factors], fine, coarse, GridOptions(ratio=9, footprint_km=case.footprint_km))
     training = train(read_coarse(coarse), options)

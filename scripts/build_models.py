@@ -1,4 +1,5 @@
-"""Write the graphical models shipped in models/ (run with the Python of .venv after changing an algorithm's parameters).
+"""Write the graphical models shipped in models/ (run with the Python of .venv after changing an algorithm's
+parameters).
 
 .venv/bin/python scripts/build_models.py
 """
@@ -81,8 +82,12 @@ def quick_downscale() -> Builder:
         "quickdownscale",
         "Quick start",
         {
-            "ALG_DESC": "Coarse soil moisture, factors and stations in; a 1 km map and honest reports out. Resamples to a common grid, screens the "
-            "factors, trains a random forest after a linear part, downscales and validates, all with the default settings.",
+            "ALG_DESC": (
+                "Coarse soil moisture, factors and stations in; a 1 km map and honest reports out. Resamples "
+                "to a common grid, screens the "
+            )
+            "factors, trains a random forest after a linear part, downscales and validates, all with the "
+            "default settings.",
             "ALG_CREATOR": "Soil Moisture Downscaling",
             "SHORT_DESCRIPTION": "From coarse soil moisture, factors and stations to a validated fine map in one step.",
         },

@@ -90,6 +90,8 @@ def load_model(path: str | Path) -> Model:
                     f"{name} was made by a newer version of the plugin (file format {made_for}, this one reads "
                     f"up to {FORMAT}): update the plugin."
                 )
+            if not isinstance(document["trend"], bool):
+                raise ValueError("trend")
             predictor = _part(archive, members, "predictor", _text(document, "predictor"))
             trend = _part(archive, members, "trend", LinearPredictor.kind) if document["trend"] else None
             return _model(document, predictor, trend)

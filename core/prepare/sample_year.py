@@ -23,6 +23,7 @@ class Year:
     rain: Field
     temperature: Field  # deg C
     moisture: Field  # m3/m3, liquid water only, also under lakes
+    skin: Field  # m3/m3, without the part that leaves no trace at the surface: what temperature and albedo respond to
     wetness: Field  # 0 to 1: filling of the store that plants draw on
     snow: Field  # 0 to 1: share covered
 
@@ -41,8 +42,8 @@ class Views:
 def make_year(land: Land, noise: Noise, progress: Progress) -> Year:
     """Snow and water balance in steps of ten days: a bucket per pixel, run twice through the year to forget its start.
 
-    Groundwater and irrigation reach plants, a last unexplained part does not: moisture that factors show poorly or
-    not at all, which bounds what can be learnt.
+    Groundwater and irrigation show in plants and temperatures like rain; a last, hidden part shows nowhere, which
+    bounds what can be learnt.
     """
     inner = (slice(PAD, -PAD), slice(PAD, -PAD))
     shape = land.water.shape
@@ -64,7 +65,7 @@ def make_year(land: Land, noise: Noise, progress: Progress) -> Year:
     gathering = np.clip(1 + 0.16 * land.hollow - 0.012 * land.slope, 0.5, 1.6)
     unexplained = noise.smooth("unexplained", shape, 3.0, 2.2)
 
-    moisture, wetness, covered = (np.empty((12, *shape)) for _ in range(3))
+    moisture, skin, wetness, covered = (np.empty((12, *shape)) for _ in range(4))
     store, snow = 0.4 * capacity, np.zeros(shape)
     for step in range(72):
         progress.check()
@@ -87,10 +88,10 @@ def make_year(land: Land, noise: Noise, progress: Progress) -> Year:
             covered[month] = 1 - np.exp(-snow / 6)
             driest = 0.55 * wilting
             whole = driest + (1.05 * field_capacity - driest) * wetness[month] ** 0.85
-            whole *= np.exp(0.10 * unexplained + 0.08 * noise.smooth(f"unexplained {month}", shape, 2.5, 2.2))
-            never_frozen = np.minimum(whole, (0.035 + 0.0015 * land.clay) * (0.7 + 1.5 * whole))
-            moisture[month] = np.clip(thaw * whole + (1 - thaw) * never_frozen, 0.03, 0.42)
-    return Year(rain, temperature, moisture, wetness, covered)
+            hidden = 0.07 * unexplained + 0.06 * noise.smooth(f"unexplained {month}", shape, 2.5, 2.2)
+            skin[month] = _liquid(whole, thaw, land.clay)
+            moisture[month] = _liquid(whole * np.exp(hidden), thaw, land.clay)
+    return Year(rain, temperature, moisture, skin, wetness, covered)
 
 
 def make_views(land: Land, year: Year, noise: Noise, progress: Progress) -> Views:
@@ -109,7 +110,7 @@ def make_views(land: Land, year: Year, noise: Noise, progress: Progress) -> View
             return (patches * noise.smooth(f"{name} {when}", shape, 3.0, 2.0)
                     + grains * noise.white(f"{name} grains {when}", shape))
 
-        wet, warm, snow, moist = year.wetness, year.temperature, year.snow[month], year.moisture[month]
+        wet, warm, snow, moist = year.wetness, year.temperature, year.snow[month], year.skin[month]
         drawn = 0.45 * wet[month] + 0.35 * wet[month - 1] + 0.2 * wet[month - 2]
         season = 1 / (1 + np.exp(-(0.6 * warm[month] + 0.4 * warm[month - 1] - 7.0) / 2.8))
         green = potential * stand * season * (1 - np.exp(-3.6 * drawn)) / 0.95
@@ -141,6 +142,12 @@ def _rain(land: Land, noise: Noise, progress: Progress) -> Field:
         showers = (0.10 + 0.16 * summer) * noise.smooth(f"showers {month}", shape, 4.0, 2.4)
         rain[month] = _RAIN[month] * np.exp(climate + weather + showers)
     return rain
+
+
+def _liquid(whole: Field, thaw: Field, clay: Field) -> Field:
+    """Water that is not ice (m3/m3): fine soil keeps some thin films liquid in any frost."""
+    films = np.minimum(whole, (0.035 + 0.0015 * clay) * (0.7 + 1.5 * whole))
+    return np.clip(thaw * whole + (1 - thaw) * films, 0.03, 0.42)
 
 
 def _winter() -> Field:

@@ -156,10 +156,11 @@ def space_and_time(result: ScreeningResult, ordered: Sequence[FactorScore]) -> l
     columns = ["Factor", "Pearson", "Spearman", "In space", "Neighbours", "In time", "Partial r", "Mutual information"]
     notes = (
         "Pearson and Spearman: over all cells and periods. Partial r: given the other kept factors. Mutual information "
-        "(nats) also sees relations that are not straight lines; 0 means none. Empty: static, or too few periods."
+        "(nats) also sees relations that are not straight lines; 0 means none."
     )
     if result.settings["basis"] in NEAR:
         notes += " These two are of differences from the cells around."
+    notes += " Empty: static, or too few periods."
     return [Text(text), Table(columns, rows, "Other views of the same relation.", notes=notes, digits=2)]
 
 
@@ -176,13 +177,14 @@ def scatter(
         return [Text("No kept factor varies together with the target.")]
     window = result.settings["window"]
     differences = {
-        "within_period": (period_anomalies, " minus period mean"),
-        "within_cell": (cell_anomalies, " minus cell mean"),
-        "contrasts": (lambda maps: contrasts(maps, window), " minus cells around"),
+        "within_period": (period_anomalies, "the mean of the period"),
+        "within_cell": (cell_anomalies, "the mean of the cell"),
+        "contrasts": (lambda maps: contrasts(maps, window), "the mean of the cells around"),
     }
     blocks: list[Block] = []
     for basis in dict.fromkeys(score.basis for score in chosen):
-        anomalies, minus = differences.get(basis, (None, ""))
+        anomalies, mean = differences.get(basis, (None, ""))
+        shown = "difference" if mean else ""
         panels, labels, thinned = [], [], False
         for score in chosen:
             if score.basis != basis:
@@ -197,11 +199,14 @@ def scatter(
                 some = np.random.default_rng(result.settings["seed"]).choice(x.size, _POINTS, replace=False)
                 x, y, thinned = x[some], y[some], True
             panels.append((score.name, x, y))
-            labels.append(_with_unit(score.name, units) + minus)
-        svg = charts.scatter_pair(panels, labels, _with_unit(result.target, units) + minus, line="median")
+            labels.append(_with_unit(shown, units.get(score.name)))
+        ylabel = _with_unit(f"{result.target} {shown}".strip(), units.get(result.target))
+        svg = charts.scatter_pair(panels, labels, ylabel, line="median")
         caption = "The kept factors that are strongest" if len(chosen) < len(result.kept) else "The kept factors"
         caption = caption if len(result.kept) > 1 else "The kept factor"
-        caption += f", {BASES[basis]}. Amber: median of the target and its middle half along the factor."
+        caption += f", {PLACES[basis]}. Amber: median of the target and its middle half along the factor."
+        if mean:
+            caption += f" Both axes show the difference from {mean}."
         if thinned:
             caption += f" A random {fmt(_POINTS)} of the values are drawn."
         blocks.append(Figure(svg, caption, f"{result.target} against {', '.join(name for name, _, _ in panels)}"))
@@ -253,5 +258,5 @@ def _large(value: float, digits: int = 1) -> str:
     return fmt(value, digits) if not value >= 1e4 else "above 10,000"
 
 
-def _with_unit(name: str, units: Mapping[str, str]) -> str:
-    return f"{name} ({units[name]})" if units.get(name) else name
+def _with_unit(label: str, unit: str | None) -> str:
+    return f"{label} ({unit})".strip() if unit else label

@@ -16,7 +16,8 @@ import manitoba
 
 from soilmoisture.core.train.training import Options
 
-# R of the default design with the linear learner may not fall below these; the smooth interpolation has .839, .859, .539, .539.
+# R of the default design with the linear learner may not fall below these; smooth interpolation: .839, .859, .539,
+# .539.
 LEAST_R = {"A": 0.92, "B": 0.86, "C": 0.537, "C, footprint 30 km": 0.575}
 
 
@@ -38,7 +39,9 @@ def test_defaults_are_never_below_the_smooth_interpolation(campaign: Path, tmp_p
 
 
 def test_risma_stations_as_they_come(campaign: Path, run: Any, tmp_path: Path) -> None:
-    """Percent, day-first dates, a byte order mark and 'No Data', as text fields of a point layer, against SMAP of 2019."""
+    """Percent, day-first dates, a byte order mark and 'No Data', as text fields of a point layer, against SMAP of
+    2019.
+    """
     from qgis.core import QgsFeature, QgsField, QgsGeometry, QgsPointXY, QgsVectorLayer
     from qgis.PyQt.QtCore import QMetaType
 

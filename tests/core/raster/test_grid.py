@@ -26,7 +26,7 @@ def lonlat_grid(rows: int = 4, cols: int = 6, cell: float = 0.25, definition: st
 
 
 def ease_latitude(y: float) -> float:
-    """Latitude of an EASE-Grid 2.0 y: Snyder 1987 (USGS 1395) eq. 10-16 and 3-12, solved by bisection of the latitude."""
+    """Latitude of an EASE-Grid 2.0 y: Snyder 1987 (USGS 1395), equations 10-16 and 3-12, by bisection."""
     a, f = 6378137.0, 1 / 298.257223563
     e = math.sqrt(2 * f - f * f)
     k0 = math.cos(math.radians(30)) / math.sqrt(1 - (e * math.sin(math.radians(30))) ** 2)

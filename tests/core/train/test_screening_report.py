@@ -164,10 +164,10 @@ def test_the_heat_map_has_the_target_first_and_marks_what_is_significant(pooled,
 
 
 @pytest.mark.parametrize(
-    ("basis", "axis", "label"),
-    [("within_period", (1, 2), "minus period mean"), ("within_cell", (0,), "minus cell mean")],
+    ("basis", "axis", "mean"),
+    [("within_period", (1, 2), "the mean of the period"), ("within_cell", (0,), "the mean of the cell")],
 )
-def test_the_points_drawn_are_those_that_decided(region, monkeypatch, basis, axis, label):
+def test_the_points_drawn_are_those_that_decided(region, monkeypatch, basis, axis, mean):
     target, factors = region
     result = screen(target, factors, basis=basis)
     seen = {}
@@ -178,8 +178,11 @@ def test_the_points_drawn_are_those_that_decided(region, monkeypatch, basis, axi
         return draw(panels, xlabels, ylabel, line=line)
 
     monkeypatch.setattr(charts, "scatter_pair", spy)
-    screening_report(result, target, factors)
-    assert seen["line"] == "median" and all(text.endswith(label) for text in seen["labels"])
+    report = screening_report(result, target, factors, units={"ndvi": "1", "target": "m³/m³"})
+    assert any(f"difference from {mean}." in figure.caption for figure in blocks(report, Figure))
+    assert seen["line"] == "median" and seen["labels"][-1] == "target difference (m³/m³)"
+    names = [name for name, _, _ in seen["panels"]]
+    assert seen["labels"][names.index("ndvi")] == "difference (1)"
     assert [name for name, _, _ in seen["panels"]] == list(result.kept)
     name, x, y = seen["panels"][0]
     both = np.isfinite(target) & np.isfinite(factors[name])
@@ -204,7 +207,7 @@ def test_contrasts_are_judged_and_drawn_between_neighbours(region):
     target, factors = region
     report = screening_report(screen(target, factors, basis="contrasts"), target, factors)
     text = words(report)
-    assert "between neighbouring cells" in report.verdict and "minus cells around" in text
+    assert "between neighbouring cells" in report.verdict and "difference from the mean of the cells around" in text
     assert "differences from the cells around with all factors" in text
 
 
