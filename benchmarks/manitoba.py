@@ -45,6 +45,15 @@ from soilmoisture.core.train.samples import read_coarse  # noqa: E402
 from soilmoisture.core.train.training import AUTOMATIC, Options, train  # noqa: E402
 
 FOOTPRINT_KM = 30.0
+COLUMNS = {
+    "gain": "gain",
+    "share": "share_explained",
+    "R cell": "r_replicated",
+    "R smooth": "r_smooth",
+    "R map": "r_product",
+    "gain of R": "gain of r",
+    "RMSE": "rmse_product",
+}
 
 
 @dataclass(frozen=True)
@@ -120,9 +129,7 @@ def main(data: Path, learners: list[str]) -> None:
     ]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        print(
-            f"{'case':22}{'learner':27}{'trained on':34}{'gain':>6}{'share':>7}{'R cell':>8}{'smooth':>8}{'map':>8}{'gain R':>8}{'RMSE':>8}"
-        )
+        print(f"{'case':22}{'learner':27}{'trained on':44}" + "".join(f"{name:>9}" for name in COLUMNS))
         for case in cases(data, folder):
             for learner in learners:
                 for train_on, trend, gain in designs:
@@ -134,11 +141,9 @@ def main(data: Path, learners: list[str]) -> None:
                     label = (
                         f"{row['form']}{' (default)' if train_on == AUTOMATIC else ' (papers)' if not trend else ''}"
                     )
-                    print(
-                        f"{row['case']:22}{row['learner']:27}{label:34}{row['gain']:6.2f}{row['share_explained']:7.3f}{row['r_replicated']:8.3f}"
-                        f"{row['r_smooth']:8.3f}{row['r_product']:8.3f}{row['r_product'] - row['r_smooth']:+8.3f}{row['rmse_product']:8.4f}",
-                        flush=True,
-                    )
+                    row["gain of r"] = row["r_product"] - row["r_smooth"]
+                    numbers = "".join(f"{row[key]:9.3f}" for key in COLUMNS.values())
+                    print(f"{row['case']:22}{row['learner']:27}{label:44}{numbers}", flush=True)
     (ROOT / "benchmarks" / "manitoba.json").write_text(json.dumps(rows, indent=1))
 
 

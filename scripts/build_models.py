@@ -83,11 +83,10 @@ def quick_downscale() -> Builder:
         "Quick start",
         {
             "ALG_DESC": (
-                "Coarse soil moisture, factors and stations in; a 1 km map and honest reports out. Resamples "
-                "to a common grid, screens the "
-            )
-            "factors, trains a random forest after a linear part, downscales and validates, all with the "
-            "default settings.",
+                "Coarse soil moisture, factors and stations in; a 1 km map and honest reports out. Resamples to a "
+                "common grid, screens the factors, trains a random forest after a linear part, downscales and "
+                "validates, all with the default settings."
+            ),
             "ALG_CREATOR": "Soil Moisture Downscaling",
             "SHORT_DESCRIPTION": "From coarse soil moisture, factors and stations to a validated fine map in one step.",
         },

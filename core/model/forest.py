@@ -13,6 +13,7 @@ from ..errors import InputError
 from .predictor import Array, Arrays, array_of, in_threads
 
 _DEEPEST = 10_000  # levels; trees grown on any real table have some tens
+_NODES_AT_ONCE = 2**19
 
 
 class ForestPredictor:
@@ -190,19 +191,31 @@ def _are_trees(
     """Whether every descent ends at a leaf, within its own tree and after a bounded number of steps."""
     if start.ndim != 1 or len(start) < 2 or feature.ndim != 1 or not feature.shape == left.shape == right.shape:
         return False
-    total = len(feature)
-    size = np.diff(start)
-    if start[0] != 0 or start[-1] != total or (size < 1).any() or factors < 1 or (feature >= factors).any():
+    if start[0] != 0 or start[-1] != len(feature) or (np.diff(start) < 1).any() or (feature >= factors).any():
         return False
-    first = np.repeat(start[:-1], size)
-    own, size = np.arange(total) - first, np.repeat(size, size)
-    inner = feature >= 0
+    tree = 0
+    while tree < len(start) - 1:
+        # Many trees at a time for speed, not all of them for memory.
+        after = max(tree + 1, int(np.searchsorted(start, start[tree] + _NODES_AT_ONCE, side="right")) - 1)
+        part = slice(start[tree], start[after])
+        if not _descents_end(start[tree : after + 1] - start[tree], feature[part] >= 0, left[part], right[part]):
+            return False
+        tree = after
+    return factors > 0
+
+
+def _descents_end(
+    start: NDArray[np.int64], inner: NDArray[np.bool_], left: NDArray[np.int32], right: NDArray[np.int32]
+) -> bool:
+    size = np.diff(start)
+    first, size = np.repeat(start[:-1], size), np.repeat(size, size)
+    own = np.arange(len(inner)) - first
     for child in (left, right):
         if (inner & ((child <= own) | (child >= size))).any() or (~inner & (child != -1)).any():
             return False
     # One parent each, none for the roots.
-    parents = np.bincount(np.concatenate([left[inner] + first[inner], right[inner] + first[inner]]), minlength=total)
-    if (parents != (own > 0)).any():
+    children = np.concatenate([(child + first)[inner] for child in (left, right)])
+    if (np.bincount(children, minlength=len(inner)) != (own > 0)).any():
         return False
     level = start[:-1]
     for _ in range(_DEEPEST):

@@ -11,7 +11,7 @@ from osgeo import gdal
 from ..errors import InputError
 from ..raster.grid import Grid, open_raster
 from ..raster.stack import Stack
-from ..raster.support import Array, Support, _two_sided
+from ..raster.support import Array, Support
 from .extents import pixels_within
 
 BILINEAR, CUBIC, NEAREST = "bilinear", "cubic", "nearest"
@@ -87,8 +87,9 @@ class Resampler:
             values = values if select is None else select(values)
             valid = np.isfinite(values)
             inner = weights[:, start : start + count]
-            total += _two_sided(inner, np.where(valid, values, 0.0), self._col_weights)
-            weight += _two_sided(inner, valid.astype(np.float64), self._col_weights)
+            # Columns first: the source may be a hundred times as wide as the fine grid.
+            total += inner @ (self._col_weights @ np.where(valid, values, 0.0).T).T
+            weight += inner @ (self._col_weights @ valid.astype(np.float64).T).T
         # As on the coarse grid: half of a pixel must be seen.
         return np.divide(total, weight, out=np.full(total.shape, np.nan), where=weight >= 0.5 - 1e-9)
 

@@ -15,8 +15,17 @@ Field = NDArray[np.float64]
 
 PAD = 16  # pixels around the region: rasters in degrees reach a little beyond it
 WATER, FOREST, SAVANNA, SHRUB, GRASS, WETLAND, CROPS, TOWN, BARREN = 17, 3, 8, 7, 10, 11, 12, 13, 16
-_POTENTIAL_VEGETATION = {FOREST: 0.82, SAVANNA: 0.68, SHRUB: 0.30, GRASS: 0.56, WETLAND: 0.70, CROPS: 0.62,
-                         TOWN: 0.22, BARREN: 0.13, WATER: 0.0}
+_POTENTIAL_VEGETATION = {
+    FOREST: 0.82,
+    SAVANNA: 0.68,
+    SHRUB: 0.30,
+    GRASS: 0.56,
+    WETLAND: 0.70,
+    CROPS: 0.62,
+    TOWN: 0.22,
+    BARREN: 0.13,
+    WATER: 0.0,
+}
 
 
 @dataclass(frozen=True)
@@ -54,8 +63,10 @@ class Noise:
         from scipy import fft
 
         # Filtering joins opposite edges, and a small window sees little of a long wave: draw more than is kept.
-        rows, cols = (fft.next_fast_len(int(max(n + 3 * length / size, 8 * length / size)) + 4, real=True)
-                      for n, size in zip(shape, (self._height, self._width)))
+        rows, cols = (
+            fft.next_fast_len(int(max(n + 3 * length / size, 8 * length / size)) + 4, real=True)
+            for n, size in zip(shape, (self._height, self._width))
+        )
         ky = 2 * np.pi * fft.fftfreq(rows, self._height)[:, None]
         kx = 2 * np.pi * fft.rfftfreq(cols, self._width)[None, :]
         amplitude = (1 + (kx**2 + ky**2) * length**2) ** (-decay / 2)
@@ -74,8 +85,13 @@ def make_land(grid: Grid, ratio: int, noise: Noise) -> Land:
     mountains = 1 / (1 + np.exp(-(0.55 * north + 1.3 * range_of)))
     ridges = 1.2 - np.abs(noise.smooth("ridges", shape, 9.0, 2.6))
     rough = noise.smooth("rough", shape, 4.0, 2.4)
-    elevation = (1420 + 90 * north + 190 * broad + mountains * (400 * ridges + 130 * rough)
-                 + (1 - mountains) * (70 * ridges + 30 * rough))
+    elevation = (
+        1420
+        + 90 * north
+        + 190 * broad
+        + mountains * (400 * ridges + 130 * rough)
+        + (1 - mountains) * (70 * ridges + 30 * rough)
+    )
     elevation = np.maximum(elevation, 640 + 20 * rough)
 
     inner = (slice(PAD, -PAD), slice(PAD, -PAD))
@@ -97,9 +113,13 @@ def make_land(grid: Grid, ratio: int, noise: Noise) -> Land:
     clay = np.clip(clay, 4, 48)
     sand = np.clip(sand, 8, 96 - clay)
 
-    humid = (0.75 * north + (elevation - 1450) / 800 + 0.3 * hollow
-             + 0.5 * noise.smooth("cover broad", shape, 12.0)
-             + 0.35 * noise.smooth("cover patches", shape, 2.5, 2.0))
+    humid = (
+        0.75 * north
+        + (elevation - 1450) / 800
+        + 0.3 * hollow
+        + 0.5 * noise.smooth("cover broad", shape, 12.0)
+        + 0.35 * noise.smooth("cover patches", shape, 2.5, 2.0)
+    )
     cover = np.full(shape, GRASS)
     cover[humid < -1.0] = SHRUB
     cover[humid < -1.9] = BARREN
@@ -111,8 +131,7 @@ def make_land(grid: Grid, ratio: int, noise: Noise) -> Land:
     cover[(slope < 4) & (noise.smooth("towns", shape, 1.5) > 3.3)] = TOWN
     cover = cover[inner]
     cover[water] = WATER
-    return Land(elevation, slope[inner], hollow[inner], clay[inner], sand[inner],
-                cover.astype(np.uint8), water, north)
+    return Land(elevation, slope[inner], hollow[inner], clay[inner], sand[inner], cover.astype(np.uint8), water, north)
 
 
 def geographic(reference: Grid) -> osr.CoordinateTransformation:

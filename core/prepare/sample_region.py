@@ -70,8 +70,16 @@ class SampleRegion:
     periods: tuple[Period, ...]
 
 
-def make_sample_region(folder: str | Path, *, seed: int = 1, coarse_rows: int = 40, coarse_cols: int = 60,
-                       months: int = 12, stations: int = 40, progress: Progress | None = None) -> SampleRegion:
+def make_sample_region(
+    folder: str | Path,
+    *,
+    seed: int = 1,
+    coarse_rows: int = 40,
+    coarse_cols: int = 60,
+    months: int = 12,
+    stations: int = 40,
+    progress: Progress | None = None,
+) -> SampleRegion:
     """Generate the region and write it to `folder`; the same arguments write the same bytes.
 
     `coarse_rows` x `coarse_cols` cells of 9 km, each 9 x 9 fine pixels. `months` consecutive months of 2021 are
@@ -81,8 +89,7 @@ def make_sample_region(folder: str | Path, *, seed: int = 1, coarse_rows: int = 
     progress = progress or Progress()
     _check_sizes(seed, coarse_rows, coarse_cols, months, stations)
     folder = Path(folder)
-    coarse = ease_grid(9, _MIDDLE_ROW - coarse_rows // 2, _MIDDLE_COL - coarse_cols // 2,
-                       coarse_rows, coarse_cols)
+    coarse = ease_grid(9, _MIDDLE_ROW - coarse_rows // 2, _MIDDLE_COL - coarse_cols // 2, coarse_rows, coarse_cols)
     fine = coarse.subdivide(RATIO)
     first = max(0, min(6 - months // 2, 12 - months))
     shown = range(first, first + months)
@@ -112,13 +119,26 @@ def make_sample_region(folder: str | Path, *, seed: int = 1, coarse_rows: int = 
     stations = min(stations, coarse_rows * coarse_cols // 3)  # small regions have few cells free of lakes
     readings = sample_stations.measure(truth, fine, RATIO, periods, stations, noise)
     target = files.pop("soil_moisture_9km")
-    region = SampleRegion(folder, target, files, files.pop("truth_1km"), folder / "stations.csv",
-                          folder / "stations.gpkg", folder / "README.txt", periods)
+    region = SampleRegion(
+        folder,
+        target,
+        files,
+        files.pop("truth_1km"),
+        folder / "stations.csv",
+        folder / "stations.gpkg",
+        folder / "README.txt",
+        periods,
+    )
     sample_stations.write_csv(region.stations_csv, readings)
     sample_stations.write_geopackage(region.stations_gpkg, readings)
     with whole_file(region.readme) as work:
-        text = _README.format(first=periods[0].label, last=periods[-1].label, seed=seed,
-                              bias=sample_stations.BIAS_SD, noise=sample_stations.SENSOR_SD)
+        text = _README.format(
+            first=periods[0].label,
+            last=periods[-1].label,
+            seed=seed,
+            bias=sample_stations.BIAS_SD,
+            noise=sample_stations.SENSOR_SD,
+        )
         work.write_text(text, encoding="utf-8")
     progress.set(1.0)
     return region
@@ -128,16 +148,19 @@ def _check_sizes(seed: int, rows: int, cols: int, months: int, stations: int) ->
     if seed < 0:
         raise InputError(f"The seed is {seed}: give 0 or a positive whole number.")
     if not (_ROWS[0] <= rows <= _ROWS[1] and _COLS[0] <= cols <= _COLS[1]):
-        raise InputError(f"The sample region would have {rows} x {cols} coarse cells: "
-                         f"choose {_ROWS[0]} to {_ROWS[1]} rows and {_COLS[0]} to {_COLS[1]} columns.")
+        raise InputError(
+            f"The sample region would have {rows} x {cols} coarse cells: "
+            f"choose {_ROWS[0]} to {_ROWS[1]} rows and {_COLS[0]} to {_COLS[1]} columns."
+        )
     if not 1 <= months <= 12:
         raise InputError(f"The sample region covers {YEAR}: choose 1 to 12 months, not {months}.")
     if stations < 1:
         raise InputError(f"The sample region needs at least one station, not {stations}.")
 
 
-def _rasters(coarse: Grid, fine: Grid, land: Land, year: Year, views: Views, truth: Field, noise: Noise,
-             shown: Sequence[int]) -> Iterator[tuple[str, Grid, str, NDArray[np.generic], str]]:
+def _rasters(
+    coarse: Grid, fine: Grid, land: Land, year: Year, views: Views, truth: Field, noise: Noise, shown: Sequence[int]
+) -> Iterator[tuple[str, Grid, str, NDArray[np.generic], str]]:
     """File name, grid, band name, values (months first if dated) at the products' precision, unit; one by one."""
     yield "soil_moisture_9km", coarse, "soil_moisture", _coarse_target(truth, noise, shown), "m3/m3"
     yield "truth_1km", fine, "soil_moisture", truth, "m3/m3"
@@ -219,8 +242,12 @@ def _degree_grid(fine: Grid, step: float) -> tuple[Grid, NDArray[np.float64]]:
     east, north = (math.ceil(value / step) for value in back.TransformPoint(xmax, ymax)[:2])
     wgs84 = osr.SpatialReference()
     wgs84.ImportFromEPSG(4326)
-    grid = Grid(wgs84.ExportToWkt(), ((west - 1) * step, step, 0.0, (north + 1) * step, 0.0, -step),
-                north - south + 2, east - west + 2)
+    grid = Grid(
+        wgs84.ExportToWkt(),
+        ((west - 1) * step, step, 0.0, (north + 1) * step, 0.0, -step),
+        north - south + 2,
+        east - west + 2,
+    )
     # Both projections are cylindrical: x depends on longitude only, y on latitude only.
     x = np.array([forth.TransformPoint(float(lon), 47.0)[0] for lon in grid.x_centres()])
     y = np.array([forth.TransformPoint(104.0, float(lat))[1] for lat in grid.y_centres()])
@@ -229,8 +256,9 @@ def _degree_grid(fine: Grid, step: float) -> tuple[Grid, NDArray[np.float64]]:
     return grid, np.array(np.meshgrid(row, col, indexing="ij"))
 
 
-def _write_raster(path: Path, grid: Grid, name: str, values: NDArray[np.generic], unit: str,
-                  periods: Sequence[Period], seed: int) -> None:
+def _write_raster(
+    path: Path, grid: Grid, name: str, values: NDArray[np.generic], unit: str, periods: Sequence[Period], seed: int
+) -> None:
     dated = values.ndim == 3
     bands = [Band(name, period, unit) for period in periods] if dated else [Band(name, None, unit)]
     kind, nodata = ("uint8", 255.0) if values.dtype == np.uint8 else ("float32", -9999.0)

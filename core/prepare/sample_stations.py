@@ -34,8 +34,7 @@ class Reading(NamedTuple):
     value: Optional[float]  # noqa: UP045  (evaluated at run time, also by Python 3.9)
 
 
-def measure(truth: Field, fine: Grid, ratio: int, periods: Sequence[Period], count: int,
-            noise: Noise) -> list[Reading]:
+def measure(truth: Field, fine: Grid, ratio: int, periods: Sequence[Period], count: int, noise: Noise) -> list[Reading]:
     """Readings of `count` stations in `truth` (months, rows, cols; NaN on water), dated the 15th of each month.
 
     15 % of the number of stations is the number of cells with three of them (on the driest, middle and moistest third

@@ -58,11 +58,11 @@ def make_year(land: Land, noise: Noise, progress: Progress) -> Year:
     field_capacity = 0.15 + 0.0048 * land.clay - 0.0008 * (land.sand - 60) + organic
     capacity = 350.0 * (field_capacity - wilting)  # mm in the rooted 35 cm
     vegetation = potential_vegetation(land.cover)
-    hidden = noise.smooth("groundwater", shape, 3.0, 2.2) + 0.35 * land.hollow
-    groundwater = 14 * np.clip(hidden - 0.9, 0, 2)
-    hidden = noise.smooth("irrigation", shape, 2.0, 2.4) + 1.6 * (land.cover == CROPS)
-    irrigation = 45 * np.clip(hidden - 1.9, 0, 1)
-    gathering = np.clip(1 + 0.16 * land.hollow - 0.012 * land.slope, 0.5, 1.6)
+    patches = noise.smooth("groundwater", shape, 3.0, 2.2) + 0.35 * land.hollow
+    groundwater = 17 * np.clip(patches - 0.9, 0, 2)
+    patches = noise.smooth("irrigation", shape, 2.0, 2.4) + 1.6 * (land.cover == CROPS)
+    irrigation = 45 * np.clip(patches - 1.9, 0, 1)
+    gathering = np.clip(1 + 0.21 * land.hollow - 0.012 * land.slope, 0.5, 1.6)
     unexplained = noise.smooth("unexplained", shape, 3.0, 2.2)
 
     moisture, skin, wetness, covered = (np.empty((12, *shape)) for _ in range(4))
@@ -107,8 +107,9 @@ def make_views(land: Land, year: Year, noise: Noise, progress: Progress) -> View
         progress.check()
 
         def error(name: str, patches: float, grains: float, when: int = month) -> Field:
-            return (patches * noise.smooth(f"{name} {when}", shape, 3.0, 2.0)
-                    + grains * noise.white(f"{name} grains {when}", shape))
+            return patches * noise.smooth(f"{name} {when}", shape, 3.0, 2.0) + grains * noise.white(
+                f"{name} grains {when}", shape
+            )
 
         wet, warm, snow, moist = year.wetness, year.temperature, year.snow[month], year.skin[month]
         drawn = 0.45 * wet[month] + 0.35 * wet[month - 1] + 0.2 * wet[month - 2]
@@ -124,8 +125,7 @@ def make_views(land: Land, year: Year, noise: Noise, progress: Progress) -> View
         heating = 26 * sun[month] * (1 - cooling) * (1 - 0.6 * snow)
         days_seen = 2.2 * noise.smooth(f"clear days {month}", shape, 50.0)
         lst_day[month] = 276.15 + warm[month] + heating + days_seen + error("lst_day", 1.0, 0.5)
-        lst_night[month] = (267.15 + warm[month] - 0.5 * land.hollow + 12 * (moist - 0.15)
-                            + error("lst_night", 0.7, 0.3))
+        lst_night[month] = 267.15 + warm[month] - 0.5 * land.hollow + 12 * (moist - 0.15) + error("lst_night", 0.7, 0.3)
         dark = 0.245 + sand_light - 0.11 * leaves - 0.13 * (moist - 0.1) + (0.48 - 0.25 * potential) * snow
         albedo[month] = np.clip(dark + error("albedo", 0.008, 0.004), 0.05, 0.85)
     return Views(ndvi, evi, lst_day, lst_night, albedo)

@@ -168,7 +168,8 @@ class StackWriter:
         dtype: str = "float32",
         nodata: float = -9999.0,
     ) -> None:
-        if np.dtype(dtype).kind in "iu" and np.array(nodata).astype(dtype) != nodata:
+        limits = np.iinfo(dtype) if np.dtype(dtype).kind in "iu" else None
+        if limits and not (limits.min <= nodata <= limits.max and nodata == int(nodata)):
             raise ValueError(f"{dtype} cannot hold the nodata value {nodata}")
         self.path, self.grid, self.bands, self.nodata = Path(path), grid, tuple(bands), nodata
         self._tags, self._dtype = dict(tags or {}), dtype

@@ -82,7 +82,7 @@ def heatmap(
         )
     printed = n <= _LABELLED
     cell = 0.5 if printed else max(0.09, 7.0 / max(n, 1))
-    text_width = 0.085 * max([len(name) for name in names] or [0]) if n <= 60 else 0.2
+    text_width = 0.095 * max([len(name) for name in names] or [0]) if n <= 60 else 0.2
     side = max(2.0, cell * n)
 
     def paint(figure: Any) -> None:
@@ -118,7 +118,7 @@ def heatmap(
         bar = figure.colorbar(image, ax=axes, shrink=min(1.0, 2.4 / side), aspect=16, pad=0.03)
         tidy_bar(bar, label)
 
-    return draw_svg(min(PAGE_WIDTH, side + text_width + 1.2), min(10.0, side + 0.75 * text_width + 0.5), paint)
+    return draw_svg(min(PAGE_WIDTH, side + text_width + 1.6), min(10.0, side + 0.75 * text_width + 0.5), paint)
 
 
 def difference_ci(

@@ -109,8 +109,10 @@ def quality_map(
     for k, code in enumerate(classes):
         if code != missing:
             small[shown == code] = k
+    legend_width = 1.3 + 0.078 * max([len(name) for name, _ in classes.values()] or [0])
     width, height = panel_size([values.shape], [cell_size] if cell_size else None, 1)
-    width, height = min(width, 5.6), height * min(width, 5.6) / width
+    room = max(2.5, min(5.6, PAGE_WIDTH - legend_width))
+    width, height = min(width, room), height * min(width, room) / width
 
     def paint(figure: Any) -> None:
         from matplotlib.colors import ListedColormap
@@ -143,8 +145,7 @@ def quality_map(
             labelcolor=INK,
         )
 
-    longest = max([len(name) for name, _ in classes.values()] or [0])
-    return draw_svg(min(PAGE_WIDTH, width + 1.3 + 0.078 * longest), height + 0.75, paint)
+    return draw_svg(min(PAGE_WIDTH, width + legend_width), height + 0.75, paint)
 
 
 def degrees_to_metres(dx: float, dy: float, latitude: float) -> tuple[float, float]:
@@ -206,7 +207,10 @@ def _cell_label(size: tuple[float, float] | None) -> str:
     if size is None:
         return ""
     metres = math.sqrt(abs(size[0] * size[1]))
-    size_text = f"{metres / 1000:.3g} km" if metres >= 950 else f"{metres:.0f} m" if metres >= 10 else f"{metres:.2g} m"
+    # EASE-Grid cells of 9.008 km are 9 km cells to everybody.
+    size_text = (
+        f"{round(metres / 1000, 1):g} km" if metres >= 950 else f"{metres:.0f} m" if metres >= 10 else f"{metres:.2g} m"
+    )
     return f"{size_text} cells"
 
 

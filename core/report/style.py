@@ -54,6 +54,7 @@ h2 {{ margin: 60px 0 14px; padding-top: 18px; border-top: 1px solid {RULE}; font
 .table .num {{ padding: 7px 10px 7px 14px; text-align: right; white-space: nowrap;
   font-variant-numeric: tabular-nums; -webkit-font-feature-settings: "tnum"; font-feature-settings: "tnum"; }}
 .table th.num {{ white-space: normal; }}
+.table .date {{ white-space: nowrap; }}
 .table tr.best td {{ background: {LIGHT}; font-weight: 600; }}
 .notes {{ max-width: 700px; margin-top: 8px; color: {MUTED}; font-size: 12.5px; line-height: 1.5; }}
 .details th {{ width: 210px; padding: 6px 20px 6px 0; border-bottom: 1px solid #e6ebef; color: {MUTED};

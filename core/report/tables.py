@@ -7,6 +7,7 @@ import datetime as dt
 import html
 import io
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 DASH, MINUS = "–", "−"
+_DATE = re.compile(r"\d{4}-\d{2}(-\d{2})?")  # must not break at its hyphens
 ROWS_SHOWN = 200  # more belong in the CSV and JSON, not on a page
 
 
@@ -165,7 +167,8 @@ def _reads_as_number(value: Any) -> bool:
 
 
 def _tag(tag: str, text: str, numeric: bool) -> str:
-    return f'<{tag} class="num">{html.escape(text)}</{tag}>' if numeric else f"<{tag}>{html.escape(text)}</{tag}>"
+    kind = ' class="num"' if numeric else ' class="date"' if _DATE.fullmatch(text) else ""
+    return f"<{tag}{kind}>{html.escape(text)}</{tag}>"
 
 
 def _csv_cell(value: Any) -> Any:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.form import window_mean
+from ..model.form import CONTRASTS, Form, window_mean
 from ..model.model import DetailGain
 from .designs import BLOCKS, DESIGNS, LABELS, PERIODS, RANDOM, Folds, block_of
 from .samples import Array, Samples
@@ -75,16 +75,27 @@ def contrasts(samples: Samples, values: Array, window: int) -> Array:
     return np.stack([one - window_mean(one, window) for one in maps])[samples.period, samples.row, samples.col]
 
 
-def detail_gain(samples: Samples, truth: Array, predicted: Array, window: int, edge: int) -> DetailGain:
-    """Estimate the detail gain from held-out predictions; truth and predicted are (n,), in any training form.
+def contrast_pair(samples: Samples, truth: Array, predicted: Array, form: Form, window: int) -> tuple[Array, Array]:
+    """True and predicted contrasts (n,), NaN where nothing was held out; predicted (n,) is in training form `form`."""
+    usable = np.isfinite(predicted)
+    if form.kind == CONTRASTS and form.window == window:
+        # Already contrasts: taken once more they would be smaller than the true ones.
+        return np.where(usable, contrasts(samples, truth, window), np.nan), predicted
+    # Contrasts need neighbours that are held out too: random and period designs judge what they have.
+    return contrasts(samples, np.where(usable, truth, np.nan), window), contrasts(samples, predicted, window)
 
-    Slope of true on predicted contrasts through the origin. Its standard error is the largest of delete-one jackknives
-    over blocks, cells and periods, since errors persist in each of them; the gain is slope * (1 - (error / slope)^2),
-    the factor of least expected squared error (as in James & Stein 1961), within [0, 1.5].
+
+def detail_gain(samples: Samples, truth: Array, predicted: Array, form: Form, window: int, edge: int) -> DetailGain:
+    """Estimate the detail gain from held-out predictions (n,) in training form `form`.
+
+    truth (n,): values of the target. Slope of true on predicted contrasts through the origin. Its standard error is the
+    largest of delete-one jackknives over blocks, cells and periods, since errors persist in each of them; the gain is
+    slope * (1 - (error / slope)^2), the factor of least expected squared error (as in James & Stein 1961), within
+    [0, 1.5].
     """
     usable = np.isfinite(predicted)
-    true, guess = contrasts(samples, np.where(usable, truth, np.nan), window), contrasts(samples, predicted, window)
-    true, guess, part = true[usable], guess[usable], samples.select(usable)
+    true, guess = (one[usable] for one in contrast_pair(samples, truth, predicted, form, window))
+    part = samples.select(usable)
     product, square, total = true * guess, guess**2, float((true**2).sum())
     if total <= 1e-16 * float((truth**2).sum()) or float(square.sum()) <= 1e-12 * total:
         return DetailGain(0.0, 0.0, 0.0, 0.0, window)
@@ -96,8 +107,8 @@ def detail_gain(samples: Samples, truth: Array, predicted: Array, window: int, e
     return DetailGain(value, slope, error, share, window)
 
 
-def score(samples: Samples, folds: Folds, predicted: Array, model: str, truth: Array, window: int) -> Score:
-    """Agreement of held-out predictions (n,) with the samples.
+def score(samples: Samples, folds: Folds, predicted: Array, model: str, truth: Array, form: Form, window: int) -> Score:
+    """Agreement of held-out predictions (n,) with the samples, which are in training form `form`.
 
     truth (n,): values of the target, from which the true contrasts to `window` x `window` cells are taken.
     """
@@ -105,9 +116,7 @@ def score(samples: Samples, folds: Folds, predicted: Array, model: str, truth: A
     y, guess = samples.y[out], predicted[out]
     error = guess - y
     within = _centred_within(samples.period[out], y), _centred_within(samples.period[out], guess)
-    # Contrasts need neighbours that are held out too: random and period designs judge what they have.
-    true = contrasts(samples, np.where(out, truth, np.nan), window)[out]
-    shown = contrasts(samples, predicted, window)[out]
+    true, shown = (one[out] for one in contrast_pair(samples, truth, predicted, form, window))
     by_fold = [np.sqrt(np.mean((predicted - samples.y)[folds.fold == f] ** 2)) for f in range(folds.count)]
     return Score(
         design=folds.design,

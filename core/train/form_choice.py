@@ -40,7 +40,7 @@ def judged(
 ) -> list[FormTrial]:
     """The forms with the detail gain of their held-out predictions (n,); the one that explains most is chosen."""
     trials = [
-        FormTrial(form, detail_gain(values, values.y, guess, window, edge), False)
+        FormTrial(form, detail_gain(values, values.y, guess, form, window, edge), False)
         for form, guess in zip(forms, predicted)
     ]
     best = max(range(len(trials)), key=lambda i: trials[i].gain.share_explained)

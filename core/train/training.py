@@ -116,7 +116,9 @@ def train(data: CoarseData, options: Options, progress: Progress | None = None) 
             on_blocks = predicted
         if design.design in options.validation:
             rows = {learner.title: predicted, **_baselines(samples, design, learner)}
-            scores += [ev.score(samples, design, guess, name, values.y, window) for name, guess in rows.items()]
+            scores += [
+                ev.score(samples, design, guess, name, values.y, chosen.form, window) for name, guess in rows.items()
+            ]
 
     progress.set(0.82, f"Training {learner.title.lower()} on {len(samples)} samples")
     progress.check()

@@ -9,6 +9,8 @@ import numpy as np
 from ...model.svr import SupportVectorPredictor
 from .base import Array, Learner, Settings
 
+_HUGE = 1e300  # a factor that does not vary in training is divided by it, and so has no say
+
 
 class StandardisedSVR:
     """Scales X and y itself: with the target in m3/m3 the library's default tube would be wider than the data."""
@@ -20,7 +22,7 @@ class StandardisedSVR:
         from sklearn.svm import SVR
 
         self.x_mean, scale = x.mean(axis=0), x.std(axis=0)
-        self.x_scale = np.where(scale > 1e-12 * np.maximum(1.0, np.abs(self.x_mean)), scale, np.inf)
+        self.x_scale = np.where(scale > 1e-12 * np.maximum(1.0, np.abs(self.x_mean)), scale, _HUGE)
         self.y_mean, self.y_scale = float(y.mean()), float(y.std()) or 1.0
         self.machine = SVR(C=self.cost, epsilon=self.tube, gamma=1.0 / x.shape[1], cache_size=500)
         self.machine.fit((x - self.x_mean) / self.x_scale, (y - self.y_mean) / self.y_scale, sample_weight)

@@ -196,6 +196,16 @@ def test_cycles_and_endless_chains_are_refused() -> None:
     arrays["right"] = np.array([2, 2, -1, -1], np.int32)
     with pytest.raises(InputError, match="do not fit together"):
         ForestPredictor.from_arrays(arrays)
+    apart = {  # a leaf as the root, and a circle that nobody reaches
+        "start": [0, 5],
+        "feature": [-1, 0, 0, -1, -1],
+        "left": [-1, 2, 1, -1, -1],
+        "right": [-1, 3, 4, -1, -1],
+        "threshold": np.zeros(5),
+        "value": np.zeros(5),
+    }
+    with pytest.raises(InputError, match="do not fit together"):
+        ForestPredictor.from_arrays({**good(), **{name: np.asarray(array) for name, array in apart.items()}})
     count = 100_001  # a chain: each inner node has a leaf and the next inner node
     inner = np.arange(0, count - 1, 2)
     left, right, feature = np.full(count, -1), np.full(count, -1), np.full(count, -1)
@@ -215,23 +225,24 @@ def test_cycles_and_endless_chains_are_refused() -> None:
 
 
 def test_a_large_forest_is_checked_at_once() -> None:
-    """200 full trees of 2,047 nodes."""
-    depth, trees = 10, 200
+    """600 full trees of 2,047 nodes, in more than one part; a fault in the last tree is found."""
+    depth, trees = 10, 600
     nodes = 2 ** (depth + 1) - 1
     inner = np.arange(2**depth - 1)
     left, right, feature = np.full(nodes, -1), np.full(nodes, -1), np.full(nodes, -1)
     left[inner], right[inner], feature[inner] = 2 * inner + 1, 2 * inner + 2, 0
     started = time.perf_counter()
-    forest = ForestPredictor.from_arrays(
-        {
-            "start": np.arange(trees + 1) * nodes,
-            "feature": np.tile(feature, trees),
-            "left": np.tile(left, trees),
-            "right": np.tile(right, trees),
-            "threshold": np.zeros(nodes * trees, np.float32),
-            "value": np.zeros(nodes * trees),
-            "factors": np.array([1]),
-        }
-    )
+    arrays = {
+        "start": np.arange(trees + 1) * nodes,
+        "feature": np.tile(feature, trees),
+        "left": np.tile(left, trees),
+        "right": np.tile(right, trees),
+        "threshold": np.zeros(nodes * trees, np.float32),
+        "value": np.zeros(nodes * trees),
+        "factors": np.array([1]),
+    }
+    assert ForestPredictor.from_arrays(arrays).count == trees
     assert time.perf_counter() - started < 2.0
-    assert forest.count == trees
+    arrays["left"][(trees - 1) * nodes + 5] -= 1
+    with pytest.raises(InputError, match="do not fit together"):
+        ForestPredictor.from_arrays(arrays)

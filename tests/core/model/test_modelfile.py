@@ -110,6 +110,8 @@ def test_the_same_model_gives_the_same_bytes(tmp_path: Path, kind: str) -> None:
     save_model(load_model(tmp_path / "a"), tmp_path / "c")
     contents = [(tmp_path / name).read_bytes() for name in "abc"]
     assert contents[0] == contents[1] == contents[2]
+    with zipfile.ZipFile(tmp_path / "a") as archive:
+        assert {(info.date_time, info.create_system) for info in archive.infolist()} == {((2000, 1, 1, 0, 0, 0), 3)}
 
 
 def test_a_gain_that_could_not_be_estimated_survives(tmp_path: Path) -> None:

@@ -168,6 +168,15 @@ def test_ground_size_of_a_utm_cell_is_about_its_map_size() -> None:
     assert grid.ground_cell_size() == pytest.approx((1000.0, 1000.0), rel=5e-3)
 
 
+def test_ground_size_is_that_of_the_middle_cell() -> None:
+    """Lambert's azimuthal projection is true at its centre and stretched by a tenth 5,000 km away."""
+    definition = "+proj=laea +lat_0=45 +lon_0=100 +datum=WGS84"
+    wide = Grid(wkt(definition), (-5e6, 1000.0, 0.0, 50e3, 0.0, -1000.0), 100, 10_000)
+    assert wide.ground_cell_size() == pytest.approx((1000.0, 1000.0), rel=5e-3)
+    west = wide.window(0, 0, 100, 100).ground_cell_size()
+    assert abs(west[0] / 1000 - 1) > 0.05
+
+
 def dataset(transform: tuple[float, ...] | None, projection: str = "EPSG:4326") -> gdal.Dataset:
     made = gdal.GetDriverByName("MEM").Create("layer", 5, 4, 1)
     if transform is not None:

@@ -23,6 +23,7 @@ from soilmoisture.core.raster.stack import TARGET, Band, Stack, StackWriter, ope
 
 GRID = ease_grid(9, 188, 876, 6, 7)
 MAY, JUNE = month_of(dt.date(2019, 5, 1)), month_of(dt.date(2019, 6, 1))
+LOWEST = float(np.finfo(np.float32).min)
 DEKAD = Period(dt.date(2019, 5, 1), dt.date(2019, 5, 11))
 
 
@@ -132,8 +133,9 @@ def test_undated_targets(tmp_path: Path) -> None:
         (gdal.GDT_Float32, -9999.0, [-9999.0, 0.25, np.inf, np.nan], [np.nan, 0.25, np.nan, np.nan]),
         (gdal.GDT_Float32, None, [-9999.0, 0.25, -np.inf, np.nan], [-9999.0, 0.25, np.nan, np.nan]),
         (gdal.GDT_Float32, np.nan, [np.nan, 0.25, 0.0, 1.0], [np.nan, 0.25, 0.0, 1.0]),
-        (gdal.GDT_Float32, -3.4e38, [-3.4e38, 0.25, -3.4028235e38, 1.0], [np.nan, 0.25, np.nan, 1.0]),
-        (gdal.GDT_Float32, -3.4028234663852886e38, [-3.4028235e38, 0.25, 3.4e38, 1.0], [np.nan, 0.25, 3.4e38, 1.0]),
+        (gdal.GDT_Float32, -3.4e38, [-3.4e38, 0.25, LOWEST, 1.0], [np.nan, 0.25, np.nan, 1.0]),
+        (gdal.GDT_Float32, -3.40282e38, [LOWEST, 0.25, 3.4e38, 1.0], [np.nan, 0.25, 3.4e38, 1.0]),
+        (gdal.GDT_Float32, 3.40282e38, [-LOWEST, 0.25, -3.4e38, 1.0], [np.nan, 0.25, -3.4e38, 1.0]),
         (gdal.GDT_Float32, 1e20, [1e20, 0.25, 0.0, 1.0], [np.nan, 0.25, 0.0, 1.0]),
         (gdal.GDT_Float32, -0.1, [-0.1, 0.25, 0.0, 1.0], [np.nan, 0.25, 0.0, 1.0]),
         (gdal.GDT_Float64, -9999.9, [-9999.9, 0.25, -9999.0, 1.0], [np.nan, 0.25, -9999.0, 1.0]),
