@@ -176,10 +176,15 @@ def test_interpolated_integers_are_not_rounded(raster, kind):
     np.testing.assert_allclose(found, 0.5 * (10 + at[:, None] + 3 * at[None]) + 7.0, atol=1e-5)
 
 
-def test_a_band_without_nodata_beside_one_that_has_it_is_empty_beyond_its_edge(raster):
-    values = np.full((2, 5, 5), 40.0)
-    path = raster("pair", values, (X0, Y0), 1000.0, kind=gdal.GDT_Int16, nodata=[-999, None])
+def test_a_band_without_nodata_beside_one_that_has_it_is_empty_beyond_its_edge(raster, tmp_path):
+    parts = [
+        raster(f"part{nodata}", np.full((5, 5), 40.0), (X0, Y0), 1000.0, kind=gdal.GDT_Int16, nodata=nodata)
+        for nodata in (-999, None)
+    ]
+    path = str(tmp_path / "pair.vrt")
+    gdal.BuildVRT(path, parts, separate=True)
     with Stack.open(path) as source:
+        assert (source.nodata(1), source.nodata(2)) == (-999, None)
         for band in (1, 2):
             found = Resampler(source, band, grid((X0 - 2000, Y0), 500.0, 10, 10)).read(0, 10)
             assert np.isnan(found[:, :4]).all()

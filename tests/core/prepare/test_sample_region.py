@@ -208,8 +208,8 @@ def test_stations_err_around_the_truth_of_their_pixel(region: SampleRegion) -> N
     for row, error in _station_errors(region):
         errors.setdefault(row["station"], []).append(error)
     within = np.mean([np.var(series, ddof=1) for series in errors.values() if len(series) > 1])
-    assert 0.012 < np.sqrt(within) < 0.028  # sensor noise, sd 0.02
-    assert 0.015 < np.std([np.mean(series) for series in errors.values()]) < 0.05  # the stations' own spots, sd 0.03
+    assert 0.008 < np.sqrt(within) < 0.017  # sensor noise, sd 0.012
+    assert 0.008 < np.std([np.mean(series) for series in errors.values()]) < 0.025  # the stations' own spots, sd 0.015
 
 
 def test_stations_without_errors_show_the_truth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
