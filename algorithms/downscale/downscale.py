@@ -153,7 +153,7 @@ class Downscale(SoilMoistureAlgorithm):
         report = downscale_report(result, model)
         progress.info(report.verdict)
         periods = [one.period for one in result.periods]
-        style_when_loaded(context, output, self.tr("Fine soil moisture"), moisture(periods, *model.target_range))
+        style_when_loaded(context, output, self.tr("Fine soil moisture"), moisture(periods, *result.display_range))
         style_when_loaded(context, flags, self.tr("Quality"), quality(periods))
         numbers = {name: report.data.get(name.lower()) for name in self.NUMBERS}
         return {

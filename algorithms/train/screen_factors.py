@@ -93,7 +93,8 @@ class ScreenFactors(SoilMoistureAlgorithm):
             self.tr(
                 "Correlation over all cells and dates (pooled, as in the papers), between cells of the same date "
                 "(within_period), over time in each cell (within_cell), or between a cell and its neighbours "
-                "(contrasts: what downscaling has to predict). 'strongest' takes the surest of pooled, within_period and contrasts."
+                "(contrasts: what downscaling has to predict). 'strongest' takes the surest of pooled, within_period "
+                "and contrasts."
             ),
             advanced=True,
         )
@@ -148,5 +149,6 @@ class ScreenFactors(SoilMoistureAlgorithm):
         path = self.parameterAsFileOutput(parameters, self.FACTORS, context)
         with whole_file(path) as work:
             work.write_text(json.dumps(to_json_dict(result), indent=1), encoding="utf-8")
-        report = self.write_report(screening_report(result, data.target, factors), parameters, context)
+        units = {data.target_name: data.target_unit, **dict(zip(data.names, data.units))}
+        report = self.write_report(screening_report(result, data.target, factors, units=units), parameters, context)
         return {self.FACTORS: path, self.KEPT: len(result.kept), self.NAMES: ", ".join(result.kept), **report}

@@ -68,11 +68,11 @@ def additive(
     system: Conservation, wanted: Array, model_mean: Array, covered: NDArray[np.bool_], gain: float, everywhere: bool
 ) -> Fields:
     """The product keeps `wanted` by a smooth shift of the model's field."""
-    smooth, _ = system.solve(wanted, covered)
+    smooth, _ = _solution(system, wanted, covered)
     # A cell without pixels says nothing of the model's error there; its neighbours' is the better guess.
     shift = _from_seen(wanted - gain * model_mean, system) if gain else wanted
-    level, left = system.solve(shift, covered)
-    return Fields(system.interpolate, everywhere, level, left, gain, smooth=smooth)
+    level, left = _solution(system, shift, covered)
+    return Fields(system.interpolate, everywhere, level, left, gain, smooth=smooth if gain else None)
 
 
 def multiplicative(
@@ -85,8 +85,8 @@ def multiplicative(
     everywhere: bool,
 ) -> Fields:
     """The product keeps `wanted` by a smooth factor on the model's field; `weighted` was gathered with that field."""
-    smooth, left = system.solve(wanted, covered)
-    factor, factor_left = weighted.solve(_from_seen(wanted / model_mean, system), covered)
+    smooth, left = _solution(system, wanted, covered)
+    factor, factor_left = _solution(weighted, _from_seen(wanted / model_mean, system), covered)
     return Fields(system.interpolate, everywhere, smooth, left, gain, factor, factor_left)
 
 
@@ -94,7 +94,7 @@ def unconserved(
     system: Conservation, wanted: Array, covered: NDArray[np.bool_], gain: float, everywhere: bool, whole: bool
 ) -> Fields:
     """The model's field as it is where it is `whole`; else its contrasts, on the smooth interpolation."""
-    smooth, _ = system.solve(wanted, covered)
+    smooth, _ = _solution(system, wanted, covered)
     nothing = np.zeros_like(wanted)
     return Fields(system.interpolate, everywhere, nothing if whole else smooth, nothing, gain, smooth=smooth)
 
@@ -111,6 +111,14 @@ def nearest(known: NDArray[np.bool_]) -> tuple[NDArray[np.intp], ...]:
     from scipy.ndimage import distance_transform_edt
 
     return tuple(distance_transform_edt(~known, return_distances=False, return_indices=True))
+
+
+def _solution(system: Conservation, wanted: Array, covered: NDArray[np.bool_]) -> tuple[Array, Array]:
+    """Nodes and left-over, without spikes where a left-over can go to the pixels of its cell."""
+    nodes, left = system.solve(wanted, covered)
+    if not system.support.is_cell or system.support.ratio is None:
+        return nodes, left
+    return system.tamed(wanted, covered, nodes)
 
 
 def _from_seen(values: Array, system: Conservation) -> Array:

@@ -69,3 +69,12 @@ class Downscaling:
     outside_training: dict[str, float]
     pictures: list[Picture]
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def display_range(self) -> tuple[float, float]:
+        """Values between which a map is coloured: nearly all of those in the pictures."""
+        shown = np.concatenate([picture.fine[np.isfinite(picture.fine)] for picture in self.pictures])
+        if not len(shown):
+            return 0.0, 1.0
+        low, high = np.quantile(shown, [0.01, 0.99])
+        return float(low), float(max(high, low + 1e-6))

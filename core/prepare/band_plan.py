@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..progress import Progress
+from ..raster.bands import SHARE_UNIT
 from ..raster.grid import Grid
 from ..raster.stack import Band, Stack
 from ..raster.support import Array
@@ -76,7 +77,7 @@ def plan_bands(
             if factor.categorical:
                 plan += [
                     PlannedBand(
-                        Band(f"{factor.name}_{code}", one.period, "1"),
+                        Band(f"{factor.name}_{code}", one.period, SHARE_UNIT),
                         one.sources,
                         code,
                         chosen,

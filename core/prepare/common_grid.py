@@ -46,6 +46,8 @@ class CommonGrid:
     how: dict[str, str]
     target_valid: float
     target_range: tuple[float, float]
+    min_valid_share: float
+    footprint_km: float | None
     notes: list[str] = field(default_factory=list)
 
 
@@ -113,6 +115,8 @@ def make_common_grid(
         how={one.band.name: one.how for one in plan},
         target_valid=float(np.isfinite(target.values).mean()),
         target_range=(float(np.nanmin(target.values)), float(np.nanmax(target.values))),
+        min_valid_share=options.min_valid_share,
+        footprint_km=options.footprint_km,
         notes=notes,
     )
 

@@ -46,6 +46,8 @@ def common_grid_report(result: CommonGrid) -> Report:
             "Target": f"{result.target}, {fmt(result.target_range[0])} to {fmt(result.target_range[1])}",
             "Periods": _listed([_label(period) for period in result.periods], 12),
             "Factors": ", ".join(result.factors),
+            "Support": "the cell" if result.footprint_km is None else f"footprint of {result.footprint_km:g} km",
+            "Smallest valid share of a cell": f"{result.min_valid_share:g}",
         },
         data=_data(result, missing, complete),
         main_table=factors,

@@ -11,6 +11,7 @@ from osgeo import gdal
 from .periods import Period, period_in_name, without_date
 
 TARGET = "target"
+SHARE_UNIT = "share"  # of a class, from 0 to 1
 
 
 @dataclass(frozen=True)

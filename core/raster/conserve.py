@@ -103,6 +103,23 @@ class Conservation:
             nodes += left(nodes)
         return nodes, left(nodes)
 
+    def tamed(self, wanted: Array, binding: NDArray[np.bool_], nodes: Array) -> tuple[Array, Array]:
+        """`nodes` of a solution held near what the cells around want, and what is left over then.
+
+        A cell whose few pixels lie in one corner can ask for a node far from anything wanted; its pixels would stand
+        out as a spike. Nodes may leave the range of `wanted` in the 3 x 3 cells around by that range; the rest is left
+        over, for the cell's pixels to take as a constant.
+        """
+        from scipy.ndimage import maximum_filter, minimum_filter
+
+        known = self.interpolate.valid & np.isfinite(wanted)
+        low = minimum_filter(np.where(known, wanted, np.inf), 3, mode="nearest")
+        high = maximum_filter(np.where(known, wanted, -np.inf), 3, mode="nearest")
+        span = high - low
+        held = np.where(known, np.clip(nodes, low - span, high + span), nodes)
+        binding = binding & known & (self._weights() > 1e-12)
+        return held, np.where(binding, np.where(known, wanted, 0.0) - self.means(held), 0.0)
+
     def _weights(self) -> Array:
         # Rows of A U sum to the weight of the pixels in use, since the rows of U sum to one.
         if self._weight is None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from .grid import Grid
-from .support import Array, _two_sided
+from .support import Array, two_sided
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -41,8 +41,8 @@ class Interpolation:
         """Interpolate `nodes` to `count` fine rows from `row0`; NaN where no valid cell centre is near."""
         rows = self.rows[row0 : None if count is None else row0 + count]
         if self._complete:
-            return _two_sided(rows, nodes, self.cols)
-        total = _two_sided(rows, np.where(self.valid, nodes, 0.0), self.cols)
+            return two_sided(rows, nodes, self.cols)
+        total = two_sided(rows, np.where(self.valid, nodes, 0.0), self.cols)
         weight = self.reach(row0, count)
         field = np.full(total.shape, np.nan)
         np.divide(total, weight, out=field, where=weight > 1e-9)
@@ -53,7 +53,7 @@ class Interpolation:
         rows = self.rows[row0 : None if count is None else row0 + count]
         if self._complete:
             return np.ones((rows.shape[0], self.cols.shape[0]))
-        return _two_sided(rows, self.valid.astype(np.float64), self.cols)
+        return two_sided(rows, self.valid.astype(np.float64), self.cols)
 
 
 def linear_weights(points: Array, nodes: Array) -> csr_matrix:

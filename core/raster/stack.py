@@ -21,6 +21,7 @@ from .periods import Period
 
 __all__ = ["TARGET", "Band", "Stack", "StackWriter", "create_geotiff", "opened", "small_block_cache"]
 
+_MOST_OPEN = 100
 _GTIFF = ("TILED=YES", "COMPRESS=DEFLATE", "ZLEVEL=1", "INTERLEAVE=BAND", "BIGTIFF=IF_SAFER", "NUM_THREADS=ALL_CPUS")
 
 
@@ -36,6 +37,7 @@ class Stack:
         self.grid = Grid.of(dataset)
         self.tags: dict[str, str] = dict(dataset.GetMetadata() or {})
         self._dataset: gdal.Dataset | None = dataset
+        self._on_demand = False
         self._lock = threading.Lock()
         bands = [dataset.GetRasterBand(i + 1) for i in range(dataset.RasterCount)]
         layer = layer_name(path)
@@ -60,7 +62,11 @@ class Stack:
         self.close()
 
     def close(self) -> None:
-        self._dataset = None
+        self._dataset, self._on_demand = None, False
+
+    def open_on_demand(self) -> None:
+        """Hold the file open only while it is read: a system lets a program open about a thousand files at once."""
+        self._dataset, self._on_demand = None, True
 
     @property
     def name(self) -> str:
@@ -117,14 +123,15 @@ class Stack:
 
         Raises InputError where the file cannot be read or holds complex numbers.
         """
-        if self._dataset is None:
+        if self._dataset is None and not self._on_demand:
             raise RuntimeError("the stack is closed")
         rows = self.grid.rows - row0 if rows is None else rows
         cols = self.grid.cols - col0 if cols is None else cols
         mask = None
         with self._lock:
             try:
-                band = self._dataset.GetRasterBand(index)
+                dataset = self._dataset or open_raster(self.path)
+                band = dataset.GetRasterBand(index)
                 raw = band.ReadAsArray(col0, row0, cols, rows)
                 if self._masked[index - 1]:
                     mask = band.GetMaskBand().ReadAsArray(col0, row0, cols, rows)
@@ -227,6 +234,8 @@ def opened(paths: Iterable[str | Path]) -> Iterator[list[Stack]]:
     try:
         for path in paths:
             stacks.append(Stack.open(path))
+            if len(stacks) > _MOST_OPEN:
+                stacks[-1].open_on_demand()
         yield stacks
     finally:
         for stack in stacks:

@@ -116,8 +116,8 @@ class RunningMean:
         valid = np.isfinite(values)
         rows, weights = rows_seeing(self._support, row0, values.shape[0])
         if len(rows):
-            self._sum[rows] += _two_sided(weights, np.where(valid, values, 0.0), self._support.col_weights)
-            self._weight[rows] += _two_sided(weights, valid.astype(np.float64), self._support.col_weights)
+            self._sum[rows] += two_sided(weights, np.where(valid, values, 0.0), self._support.col_weights)
+            self._weight[rows] += two_sided(weights, valid.astype(np.float64), self._support.col_weights)
 
     def result(self) -> tuple[Array, Array]:
         """Means and shares, as `Support.mean`."""
@@ -134,7 +134,7 @@ def rows_seeing(support: Support, row0: int, count: int) -> tuple[NDArray[np.int
     return rows, weights[rows]
 
 
-def _two_sided(rows: csr_matrix, values: Array, cols: csr_matrix) -> Array:
+def two_sided(rows: csr_matrix, values: Array, cols: csr_matrix) -> Array:
     return np.ascontiguousarray((cols @ (rows @ values).T).T)
 
 

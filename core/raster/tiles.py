@@ -7,11 +7,11 @@ from collections.abc import Iterator
 PIXELS = 2**19
 
 
-def strips(rows: int, cols: int, multiple: int = 1, pixels: int = PIXELS) -> Iterator[tuple[int, int]]:
-    """(first row, number of rows) of strips of about `pixels` pixels.
+def strips(rows: int, cols: int, multiple: int = 1, pixels: int | None = None) -> Iterator[tuple[int, int]]:
+    """(first row, number of rows) of strips of about `pixels` pixels (PIXELS by default).
 
     Heights are multiples of `multiple` (the fine rows of a coarse cell, say); the last strip takes what remains.
     """
-    height = max(1, pixels // max(1, cols * multiple)) * multiple
+    height = max(1, (pixels or PIXELS) // max(1, cols * multiple)) * multiple
     for start in range(0, rows, height):
         yield start, min(height, rows - start)

@@ -27,11 +27,12 @@ class FactorScore:
 
     r is Pearson's, rho Spearman's, both pooled over all cells and periods: n pairs, worth n_effective
     independent ones. The interval, the p values and the within-period (spatial), within-cell (temporal) and
-    contrast (between neighbouring cells) correlations are those of the chosen statistic. deciding_r on `basis` and its deciding_p are what the
-    choice rests on (for "strongest" the smallest of three p values times three); p_adjusted is deciding_p after Benjamini-Hochberg over the factors. p_within_cell exists
-    only where that basis decides. Mutual information is in nats. vif_all is among all usable factors,
-    vif_kept among the kept ones; partial_r is given the (other) kept factors. `reason` says in words why the
-    factor was kept or dropped, `warning` that the user should read it.
+    contrast (between neighbouring cells) correlations are those of the chosen statistic. deciding_r on `basis` and its
+    deciding_p are what the choice rests on (for "strongest" the smallest of three p values times three); p_adjusted is
+    deciding_p after Benjamini-Hochberg over the factors. p_within_cell exists only where that basis decides. Mutual
+    information is in nats. vif_all is among all usable factors, vif_kept among the kept ones; partial_r is given the
+    (other) kept factors. `reason` says in words why the factor was kept or dropped, `warning` that the user should
+    read it.
     """
 
     name: str

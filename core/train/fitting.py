@@ -11,10 +11,14 @@ from numpy.typing import NDArray
 
 from ..model.linear import LinearPredictor
 from ..model.predictor import Predictor
+from ..progress import Progress
 from .learners import Learner
 from .learners.linear import Ridge
 from .learners.linear import export as export_ridge
 from .samples import Array, Samples
+
+
+_TREES_AT_ONCE = 20
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,13 @@ class Fitted:
 
 
 def fit(
-    samples: Samples, learner: Learner, settings: Mapping[str, Any], trend: bool, seed: int, quick: bool = False
+    samples: Samples,
+    learner: Learner,
+    settings: Mapping[str, Any],
+    trend: bool,
+    seed: int,
+    progress: Progress | None = None,
+    quick: bool = False,
 ) -> Fitted:
     """Fit `learner`, on part of the rows if its cost is quadratic; `quick` is for the many fits of cross-validation."""
     from joblib import parallel_config
@@ -46,8 +56,20 @@ def fit(
     estimator = learner.build(settings, seed, quick)
     # Threads, never processes: a process pool would open new QGIS windows on some systems.
     with parallel_config(backend="threading"):
-        estimator.fit(part.x, y, part.weight)
+        _grow(estimator, part.x, y, part.weight, progress or Progress())
     return Fitted(estimator, learner.export(estimator), linear)
+
+
+def _grow(estimator: Any, x: Array, y: Array, weight: Array, progress: Progress) -> None:
+    """Fit; an ensemble of trees grows a few at a time, which gives the same trees, so that a run can be stopped."""
+    trees = getattr(estimator, "n_estimators", 0)
+    for count in [*range(_TREES_AT_ONCE, trees, _TREES_AT_ONCE), trees]:
+        progress.check()
+        if trees:
+            estimator.set_params(warm_start=True, n_estimators=count)
+        estimator.fit(x, y, weight)
+        progress.set(count / trees if trees else 1.0)
+    progress.check()
 
 
 def thinned(samples: Samples, most: int, seed: int) -> NDArray[np.intp]:

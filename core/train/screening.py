@@ -70,16 +70,16 @@ def screen_factors(
 
     Factors are (T, rows, cols), or (rows, cols) if static. The correlation matrix, VIF, partial correlation and
     mutual information are those of contrasts for the bases "strongest" and "contrasts" (day and night temperature
-    share the season, yet differ from field to field), else those of the values, over all cells and periods. A factor passes if the
-    correlation that decides has |r| >= `min_abs_r` and an adjusted p <= `alpha`; those that pass are then
-    thinned until every variance inflation is <= `max_vif`. What decides is set by `basis`: the correlation
-    over all cells and periods ("pooled"), that of anomalies from the period mean ("within_period": space),
-    from the cell mean ("within_cell": time), of differences from the `window` x `window` cells around
-    ("contrasts": what a downscaling model has to predict, and free of the large patterns that make any two maps
-    look related), or, for "strongest", whichever of pooled, within_period and contrasts is surest, its p times
-    three for having chosen. `always_keep` names factors that stay unless they are constant, empty or a copy of the target. If
-    nothing passes, the single best factor is kept, with a warning. Raises InputError for arrays that do not
-    fit together, settings out of range, unknown names, or fewer than 10 values where all factors are valid.
+    share the season, yet differ from field to field), else those of the values, over all cells and periods. A factor
+    passes if the correlation that decides has |r| >= `min_abs_r` and an adjusted p <= `alpha`; those that pass are
+    then thinned until every variance inflation is <= `max_vif`. What decides is set by `basis`: the correlation over
+    all cells and periods ("pooled"), that of anomalies from the period mean ("within_period": space), from the cell
+    mean ("within_cell": time), of differences from the `window` x `window` cells around ("contrasts": what a
+    downscaling model has to predict, and free of the large patterns that make any two maps look related), or, for
+    "strongest", whichever of pooled, within_period and contrasts is surest, its p times three for having chosen.
+    `always_keep` names factors that stay unless they are constant, empty or a copy of the target. If nothing passes,
+    the single best factor is kept, with a warning. Raises InputError for arrays that do not fit together, settings out
+    of range, unknown names, or fewer than 10 values where all factors are valid.
     """
     progress = progress or Progress()
     target, stacks = _checked(target, factors, target_name)

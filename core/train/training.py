@@ -9,11 +9,14 @@ from datetime import datetime, timezone
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..model.form import VALUES, Form
 from ..model.model import Factor, Model
 from ..progress import Progress
+from ..raster.bands import SHARE_UNIT
+from ..raster.grid import Grid
 from . import evaluation as ev
 from .checks import check_enough, without_constant_factors
 from .designs import Folds, block_edge, block_folds, designs
@@ -28,6 +31,9 @@ __all__ = ["AUTOMATIC", "FormTrial", "Importance", "Options", "Training", "contr
 
 AUTOMATIC = "automatic"
 _FEWEST_IN_FOLD = 5
+
+
+Visit = tuple[int, ev.Predict, NDArray[np.intp]]
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,7 @@ class Training:
     observed: Array
     predicted: Array
     mean_residual: Array
+    grid: Grid
 
 
 def train(data: CoarseData, options: Options, progress: Progress | None = None) -> Training:
@@ -91,38 +98,40 @@ def train(data: CoarseData, options: Options, progress: Progress | None = None) 
     work = _Work(learner, {**learner.defaults, **options.settings}, options)
 
     forms = forms_to_try(data, window) if options.train_on == AUTOMATIC else [Form(options.train_on, window)]
-    guesses = []
+    guesses: list[Array] = []
+    visits: list[list[Visit]] = []
     for number, form in enumerate(forms):
-        step = progress.part(0.4 * number / len(forms), 0.4 * (number + 1) / len(forms))
+        step = progress.part(0.5 * number / len(forms), 0.5 * (number + 1) / len(forms))
         step.set(0.0, f"Trying {form.label}")
-        guesses.append(work.held_out(make_samples(data, form), blocks, step))
+        visits.append([])
+        guesses.append(work.held_out(make_samples(data, form), blocks, step, visits[-1]))
     trials = judged(values, forms, guesses, window, edge)
-    chosen = next(trial for trial in trials if trial.chosen)
+    choice = next(number for number, trial in enumerate(trials) if trial.chosen)
+    chosen, on_blocks = trials[choice], guesses[choice]
     samples = make_samples(data, chosen.form)
+    permutation = Permutation(samples, options.seed)
+    for visit in visits[choice]:
+        progress.check()
+        permutation.visit(*visit)
 
     folds, unused = designs(samples, options.validation, edge, options.seed)
     notes += unused
-    if all(one.design != ev.BLOCKS for one in folds):
-        folds.append(blocks)
-    permutation = Permutation(samples, options.seed)
-    on_blocks = np.full(len(samples), np.nan)
     scores: list[ev.Score] = []
     for number, design in enumerate(folds):
-        step = progress.part(0.4 + 0.4 * number / len(folds), 0.4 + 0.4 * (number + 1) / len(folds))
+        step = progress.part(0.5 + 0.3 * number / len(folds), 0.5 + 0.3 * (number + 1) / len(folds))
         step.set(0.0, f"Validating: {ev.LABELS[design.design].lower()}")
-        is_blocks = design.design == ev.BLOCKS
-        predicted = work.held_out(samples, design, step, permutation if is_blocks else None)
-        if is_blocks:
-            on_blocks = predicted
-        if design.design in options.validation:
-            rows = {learner.title: predicted, **_baselines(samples, design, learner)}
-            scores += [
-                ev.score(samples, design, guess, name, values.y, chosen.form, window) for name, guess in rows.items()
-            ]
+        predicted = on_blocks if design.design == ev.BLOCKS else work.held_out(samples, design, step)
+        rows = {learner.title: predicted, **_baselines(samples, design, learner)}
+        scores += [
+            ev.score(samples, design, guess, name, values.y, chosen.form, window) for name, guess in rows.items()
+        ]
+
+    # The form and the gain rest on the blocks, scored or not.
+    used = folds if any(one.design == ev.BLOCKS for one in folds) else [*folds, blocks]
 
     progress.set(0.82, f"Training {learner.title.lower()} on {len(samples)} samples")
     progress.check()
-    fitted = work.fit(samples)
+    fitted = work.fit(samples, progress.part(0.82, 1.0))
     most = learner.most_samples(work.settings)
     if most and len(samples) > most:
         notes.append(
@@ -154,11 +163,12 @@ def train(data: CoarseData, options: Options, progress: Progress | None = None) 
         cells=samples.cells,
         periods=[p.label if p else "undated" for p in data.periods],
         block_edge=edge,
-        designs=[f"{ev.LABELS[f.design]}{': ' + f.note if f.note else ''}" for f in folds],
+        designs=[f"{ev.LABELS[f.design]}{': ' + f.note if f.note else ''}" for f in used],
         notes=notes,
         observed=samples.y,
         predicted=on_blocks,
         mean_residual=_mean_over_periods(samples.on_grid(samples.y - on_blocks)),
+        grid=data.grid,
     )
 
 
@@ -170,13 +180,12 @@ class _Work:
     settings: dict[str, Any]
     options: Options
 
-    def fit(self, samples: Samples, quick: bool = False) -> Fitted:
+    def fit(self, samples: Samples, progress: Progress, quick: bool = False) -> Fitted:
         trend = self.options.linear_trend and self.learner.id != "linear"
-        return fit(samples, self.learner, self.settings, trend, self.options.seed, quick)
+        return fit(samples, self.learner, self.settings, trend, self.options.seed, progress, quick)
 
-    def held_out(
-        self, samples: Samples, folds: Folds, progress: Progress, permutation: Permutation | None = None
-    ) -> Array:
+    def held_out(self, samples: Samples, folds: Folds, progress: Progress, visits: list[Visit] | None = None) -> Array:
+        """Held-out predictions (n,); the folds' models are added to `visits`."""
         done = 0
 
         def checked(part: Samples) -> ev.Predict:
@@ -187,12 +196,11 @@ class _Work:
                     f"Only {len(part)} samples are left to train on when a fold is held out: more coarse cells are "
                     "needed."
                 )
-            fitted = self.fit(part, quick=True)
+            fitted = self.fit(part, progress.part(done / folds.count, (done + 1) / folds.count), quick=True)
             done += 1
-            progress.set(done / folds.count)
             return fitted.predict
 
-        return ev.held_out(samples, folds, checked, permutation.visit if permutation else None)
+        return ev.held_out(samples, folds, checked, None if visits is None else lambda *one: visits.append(one))
 
 
 def _baselines(samples: Samples, folds: Folds, learner: Learner) -> dict[str, Array]:
@@ -216,9 +224,14 @@ def _mean_over_periods(maps: Array) -> Array:
 def _factors(data: CoarseData, values: Samples) -> tuple[Factor, ...]:
     """Names and units with what training saw of each factor."""
     return tuple(
-        Factor(name, unit, float(x.min()), float(x.max()), float(x.mean()), float(x.std()))
+        Factor(name, unit, *_range(x, unit), float(x.mean()), float(x.std()))
         for name, unit, x in zip(data.names, data.units, values.x.T)
     )
+
+
+def _range(x: Array, unit: str) -> tuple[float, float]:
+    # A pixel is often all of one class where no coarse cell is: for a share that is no extrapolation.
+    return (0.0, 1.0) if unit == SHARE_UNIT else (float(x.min()), float(x.max()))
 
 
 def _facts(

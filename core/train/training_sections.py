@@ -36,6 +36,8 @@ def form_blocks(training: Training) -> list[Any]:
         text += " Only the form asked for was tried."
     elif all(trial.gain.value == 0 for trial in training.forms):
         text += " None explains any of them, so it does not matter which form was kept."
+    else:
+        text += " The form was chosen by the same blocks that score it, which flatters the chosen one a little."
     return [
         Text(text),
         Table(
@@ -114,7 +116,13 @@ def score_blocks(training: Training, unit: str) -> list[Any]:
             "Scatter of predicted against observed on held-out blocks",
         ),
         Figure(
-            charts.difference_map(training.mean_residual, "Observed less predicted", unit, label="Mean residual"),
+            charts.difference_map(
+                training.mean_residual,
+                "Observed less predicted",
+                unit,
+                [training.grid.ground_cell_size()],
+                label="Mean residual",
+            ),
             "Mean residual of each coarse cell on held-out blocks. Blue cells hold more than predicted, brown ones "
             "less; patches of one colour point to a factor that is missing.",
             "Map of mean residuals",

@@ -109,7 +109,7 @@ def test_product_conserves_and_beats_interpolation(
 
 def test_gain_and_bounds_can_be_set(run: Any, folder: Path, grids: dict[str, Any], model: dict[str, Any]) -> None:
     inputs = {"MODEL": model["MODEL"], "FINE": grids["FINE"], "COARSE": grids["COARSE"]}
-    smooth = run("downscale", **inputs, DETAIL_GAIN=0, OUTPUT=str(folder / "smooth.tif"))
+    smooth = run("downscale", **inputs, DETAIL_GAIN=0, MINIMUM=-1, OUTPUT=str(folder / "smooth.tif"))
     assert smooth["GAIN_USED"] == 0 and smooth["DETAIL_DEVIATION"] < 1e-6
     one = run("downscale", **inputs, PERIODS="2021-07", MAXIMUM=0.3, OUTPUT=str(folder / "one.tif"))
     with Stack.open(one["OUTPUT"]) as fine:

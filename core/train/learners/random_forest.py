@@ -7,7 +7,7 @@ from typing import Any
 from ...model.forest import ForestPredictor
 from .base import Array, Learner, Settings
 
-_QUICK_TREES = 60
+_QUICK_TREES = 40
 
 
 def _build(settings: Settings, seed: int, quick: bool) -> Any:

@@ -160,7 +160,7 @@ def test_strip_height_does_not_matter(world, maps, monkeypatch):
     for kind, conserve in ((VALUES, "multiplicative"), (CONTRASTS, "additive"), (ANOMALIES, "none")):
         made = []
         for pixels in (1, 400, 2**19):
-            monkeypatch.setattr(tiles.strips, "__defaults__", (1, pixels))
+            monkeypatch.setattr(tiles, "PIXELS", pixels)
             model, more = one.model(kind, 0.8, intercept=0.5), {"conserve": conserve, "outside": True}
             result, out = run(one, model, True, bounds=(0.15, 0.3), **more)
             np.testing.assert_array_equal(result.pictures[0].fine, maps(out)[0][::3, ::3])

@@ -124,7 +124,7 @@ class CancelsAfter(Progress):
 
 
 def test_a_cancelled_run_leaves_no_file(world, monkeypatch):
-    monkeypatch.setattr(tiles.strips, "__defaults__", (1, 100))
+    monkeypatch.setattr(tiles, "PIXELS", 100)
     one = world()
     one.write()
     before = set(one.folder.iterdir())

@@ -40,6 +40,8 @@ def _result(**changes: object) -> CommonGrid:
         how={"ndvi": "area average", "landcover_3": "class share by nearest", "landcover_17": "class share by nearest"},
         target_valid=0.97,
         target_range=(0.05, 0.41),
+        min_valid_share=0.5,
+        footprint_km=None,
         notes=["Factor 'landcover' looks like classes and is used as class shares."],
     )
     return dataclasses.replace(result, **changes)

@@ -267,3 +267,26 @@ def test_points_outside_or_without_any_value_are_nan() -> None:
     assert np.isfinite(smooth_at_points(np.ones((3, 3)), coarse, *far)).tolist() == [True, False]
     assert np.isnan(smooth_at_points(np.full((3, 3), np.nan), coarse, x, y)).all()
     assert smooth_at_points(np.ones((3, 3)), coarse, np.array([]), np.array([])).shape == (0,)
+
+
+def test_tamed_nodes_make_no_spikes_and_conserve_with_what_is_left_over():
+    """A cell that keeps only the pixels of one corner asks for a far node; held back, it still conserves."""
+    random = np.random.default_rng(4)
+    coarse = ease_grid(9, 200, 1900, 8, 9)
+    support = Support(coarse.subdivide(9), coarse)
+    wanted = 0.2 + 0.02 * random.normal(size=coarse.shape)
+    wanted[4, 4] = 0.3
+    used = np.ones(support.fine.shape)
+    used[36:45, 36:45] = 0.0
+    used[36:38, 36:38] = 1.0
+    system = Conservation(support, np.isfinite(wanted))
+    system.add(used, 0)
+    everywhere = np.ones(coarse.shape, bool)
+    nodes, _ = system.solve(wanted, everywhere)
+    held, left = system.tamed(wanted, everywhere, nodes)
+    near = wanted[3:6, 3:6]
+    limit = near.max() + np.ptp(near)
+    assert nodes[4, 4] > limit + 0.05 and held[4, 4] == pytest.approx(limit)
+    field = system.interpolate(held) + np.repeat(np.repeat(left, 9, axis=0), 9, axis=1)
+    mean, _ = support.mean(np.where(used > 0, field, np.nan))
+    assert np.abs(mean - wanted).max() < 1e-9

@@ -229,9 +229,7 @@ def test_space_time_formula_in_loops():
         for t in range(4)
     ]
     u = [math.sqrt(sums["x"][t] * sums["y"][t] / freedom[t]) for t in range(4)]
-    variance = sum(
-        u[t] * u[s] * patterns["x", t, s] * patterns["y", t, s] for t in range(4) for s in range(4)
-    )
+    variance = sum(u[t] * u[s] * patterns["x", t, s] * patterns["y", t, s] for t in range(4) for s in range(4))
     assert variance > sum(value**2 for value in u)
     between = {}
     for name in "xy":
@@ -282,8 +280,7 @@ def _case(name, rng):
         return fading_maps(rng, 8, 24, 3, 0.7), fading_maps(rng, 8, 24, 3, 0.7)
     if name == "lasting pattern, weather and season":
         return tuple(
-            smooth_maps(rng, 1, 24, 3) + 0.7 * fading_maps(rng, 8, 24, 3, 0.3) + _seasons(rng, 8)
-            for _ in range(2)
+            smooth_maps(rng, 1, 24, 3) + 0.7 * fading_maps(rng, 8, 24, 3, 0.3) + _seasons(rng, 8) for _ in range(2)
         )
     return np.repeat(smooth_maps(rng, 1, 24, 3), 8, axis=0), smooth_maps(rng, 1, 24, 3) + 0.3 * fading_maps(
         rng, 8, 24, 3, 0.3

@@ -104,7 +104,7 @@ def test_forest_equals_scikit_learn_with_the_same_seed():
     theirs = RandomForestRegressor(25, max_features=1 / 3, min_samples_leaf=5, random_state=5).fit(x, y, weight)
     np.testing.assert_array_equal(learner.export(ours).predict(x), theirs.predict(x.astype(np.float32)))
     np.testing.assert_array_equal(learner.importance(ours), theirs.feature_importances_)
-    assert learner.build({**settings, "trees": 500}, 5, True).n_estimators == 60
+    assert learner.build({**settings, "trees": 500}, 5, True).n_estimators == 40
     assert learner.build({**settings, "depth": 3}, 5, False).max_depth == 3
 
 

@@ -34,12 +34,7 @@ PERIODS, ROWS, COLS = 6, 20, 24
 
 
 def maps(rng, count=PERIODS, sigma=1.5):
-    return (
-        gaussian_filter(rng.normal(size=(count, ROWS, COLS)), (0, sigma, sigma))
-        * 2
-        * math.sqrt(math.pi)
-        * sigma
-    )
+    return gaussian_filter(rng.normal(size=(count, ROWS, COLS)), (0, sigma, sigma)) * 2 * math.sqrt(math.pi) * sigma
 
 
 @pytest.fixture(scope="module")
@@ -164,9 +159,7 @@ def test_variance_inflation_of_exact_combinations():
     without = variance_inflation(np.corrcoef(x[:, :4], rowvar=False))
     assert vif[[1, 3]] == pytest.approx(without[[1, 3]], rel=1e-6)
     assert condition_number(correlation) > 1e12
-    assert condition_number(correlation[:4, :4]) == pytest.approx(
-        np.linalg.cond(correlation[:4, :4]), rel=1e-9
-    )
+    assert condition_number(correlation[:4, :4]) == pytest.approx(np.linalg.cond(correlation[:4, :4]), rel=1e-9)
 
 
 def test_partial_correlation_by_residuals():
@@ -255,14 +248,10 @@ def test_scores_of_one_factor_against_scipy(region):
         assert score.rho == pytest.approx(scipy.stats.spearmanr(x, y)[0], rel=1e-9)
         assert 3 < score.n_effective < score.n / 3
         freedom = score.n_effective - 2
-        assert score.p_corrected == pytest.approx(
-            scipy.stats.f.sf(freedom * r * r / (1 - r * r), 1, freedom), rel=1e-9
-        )
+        assert score.p_corrected == pytest.approx(scipy.stats.f.sf(freedom * r * r / (1 - r * r), 1, freedom), rel=1e-9)
         assert score.p_corrected > score.p_naive
         assert score.r_ci_low < r < score.r_ci_high
-        assert (score.r_ci_low, score.r_ci_high) == pytest.approx(
-            fisher_interval(r, score.n_effective), rel=1e-9
-        )
+        assert (score.r_ci_low, score.r_ci_high) == pytest.approx(fisher_interval(r, score.n_effective), rel=1e-9)
 
 
 def test_correlation_in_space_and_in_time_in_loops(region):
@@ -280,11 +269,7 @@ def test_correlation_in_space_and_in_time_in_loops(region):
     assert score.r_within_period == pytest.approx(scipy.stats.pearsonr(*zip(*space))[0], rel=1e-9)
     assert score.r_within_cell == pytest.approx(scipy.stats.pearsonr(*zip(*time))[0], rel=1e-9)
     assert score.basis == "within_cell" and score.deciding_r == score.r_within_cell
-    assert (
-        score.deciding_p
-        == score.p_within_cell
-        == corrected_p(score.r_within_cell, score.n_effective_within_cell)
-    )
+    assert score.deciding_p == score.p_within_cell == corrected_p(score.r_within_cell, score.n_effective_within_cell)
 
 
 def test_static_factor_has_no_time_and_one_map(region):
@@ -362,9 +347,7 @@ def test_numbers_of_all_factors_together(region):
     adjusted = benjamini_hochberg(np.array([score.deciding_p for score in result.scores]))
     assert [score.p_adjusted for score in result.scores] == list(adjusted)
     table = np.column_stack(columns)
-    assert [score.mutual_information for score in result.scores] == list(
-        mutual_information(table[:, 1:], table[:, 0])
-    )
+    assert [score.mutual_information for score in result.scores] == list(mutual_information(table[:, 1:], table[:, 0]))
 
 
 def test_spearman_decides_by_ranks(region):
@@ -385,9 +368,7 @@ def test_spearman_decides_by_ranks(region):
 
 def test_one_period(region):
     target, factors = region
-    result = screen(
-        target[1:2], {name: stack[1:2] if stack.ndim == 3 else stack for name, stack in factors.items()}
-    )
+    result = screen(target[1:2], {name: stack[1:2] if stack.ndim == 3 else stack for name, stack in factors.items()})
     for score in result.scores:
         assert score.r_within_period == score.r and math.isnan(score.r_within_cell)
         expected = effective_sample_size(

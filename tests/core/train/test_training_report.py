@@ -12,6 +12,7 @@ import pytest
 from soilmoisture.core.model.form import CONTRASTS, VALUES, Form
 from soilmoisture.core.model.linear import LinearPredictor
 from soilmoisture.core.model.model import DetailGain, Factor, Model
+from soilmoisture.core.raster.grid import ease_grid
 from soilmoisture.core.report import Report, Table, render_html, render_json
 from soilmoisture.core.train import evaluation as ev
 from soilmoisture.core.train.training import FormTrial, Importance, Training
@@ -61,6 +62,7 @@ def _training(share: float = 0.48, gain: float = 0.9, factors: int = 2, **change
         observed=random.normal(0, 0.04, 300),
         predicted=random.normal(0, 0.03, 300),
         mean_residual=random.normal(0, 0.01, (10, 15)),
+        grid=ease_grid(9, 200, 3000, 10, 15),
     )
     return dataclasses.replace(training, **changes)
 
