@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Conservation", "Interpolation", "hold_bounds", "smooth_at_points", "smooth_field"]
 
-_FOOTPRINT_STEPS = 4  # more would sharpen noise: a footprint wider than the cell has no stable inverse
+_FOOTPRINT_STEPS = 2  # more would sharpen noise: a footprint wider than the cell has no stable inverse
 # Eigenvalues of A U lie in [1/4, 1] without holes; cells with few pixels in use reach lower. (lowest, most steps)
 _EXACT_ROUNDS = ((0.25, 30), (0.05, 60))
 _HIGHEST = 1.02

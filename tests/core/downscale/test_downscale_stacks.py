@@ -89,7 +89,7 @@ def test_cells_without_enough_pixels_are_counted(world):
     "change, message",
     [
         (lambda w: w.units.update(lst="degC"), "'lst' is in degC in fine, but the model was trained on it in K"),
-        (lambda w: w.x.__setitem__(1, w.x[1] + 273.15), "'lst' lies outside the range .* in 100% of the pixels"),
+        (lambda w: w.x.__setitem__(1, w.x[1] + 273.15), "'lst' lies far outside the range .* in 100% of the pixels"),
         (lambda w: setattr(w, "target_unit", "%"), "The target is in % in coarse"),
     ],
 )
