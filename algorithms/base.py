@@ -12,14 +12,20 @@ from qgis.core import (
     QgsProcessingContext,
     QgsProcessingException,
     QgsProcessingFeedback,
+    QgsProcessingOutputLayerDefinition,
     QgsProcessingParameterDefinition,
+    QgsProcessingParameterFeatureSink,
+    QgsProcessingParameterFeatureSource,
+    QgsProcessingParameterFile,
     QgsProcessingParameterFileDestination,
     QgsProcessingParameterMultipleLayers,
+    QgsProcessingParameterRasterDestination,
     QgsProcessingParameterRasterLayer,
 )
 from qgis.PyQt.QtCore import QCoreApplication
 from qgis.PyQt.QtGui import QIcon
 
+from ..core.atomic import check_output
 from ..core.errors import Cancelled, InputError
 from ..core.progress import Progress
 
@@ -142,12 +148,22 @@ class SoilMoistureAlgorithm(QgsProcessingAlgorithm):
             elif isinstance(definition, QgsProcessingParameterMultipleLayers):
                 if definition.layerType() == QgsProcessing.SourceType.TypeRaster:
                     self._paths[name] = self._many(definition, parameters, context)
+        self._inputs = {Path(path).resolve() for paths in self._paths.values() for path in paths}
+        for definition in self.parameterDefinitions():
+            if isinstance(definition, QgsProcessingParameterFile):
+                file = self.parameterAsFile(parameters, definition.name(), context)
+                self._inputs |= {Path(file).resolve()} if file else set()
+            elif isinstance(definition, QgsProcessingParameterFeatureSource):
+                points = self.parameterAsVectorLayer(parameters, definition.name(), context)
+                if points is not None:
+                    self._inputs.add(Path(points.source().split("|")[0]).resolve())
         return True
 
     def processAlgorithm(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> dict[str, Any]:
         try:
+            self._check_outputs(parameters)
             return self.work(parameters, context, FeedbackProgress(feedback))
         except (InputError, Cancelled) as error:
             raise QgsProcessingException(str(error)) from error
@@ -167,6 +183,21 @@ class SoilMoistureAlgorithm(QgsProcessingAlgorithm):
             raise InputError(f"Results are GeoTIFF files: let the name of {path} end in .tif.")
         return path
 
+    def file_output(self, parameters: dict[str, Any], name: str, context: QgsProcessingContext) -> str:
+        """The path of a file that other algorithms take, which know it by its suffix."""
+        path = self.parameterAsFileOutput(parameters, name, context)
+        definition = self.parameterDefinition(name)
+        suffix = f".{definition.defaultFileExtension()}"
+        if not path.lower().endswith(suffix):
+            raise InputError(f"{definition.description()}: let the name of {path} end in {suffix}.")
+        return path
+
+    def make_folder(self, parameters: dict[str, Any], name: str) -> None:
+        """Make the folder of a vector output, as rasters and files do theirs."""
+        path = _plain_path(parameters.get(name))
+        if path:
+            Path(path).absolute().parent.mkdir(parents=True, exist_ok=True)
+
     def names(self, parameters: dict[str, Any], name: str, context: QgsProcessingContext) -> list[str]:
         """A text parameter that lists names separated by commas."""
         return [part.strip() for part in self.parameterAsString(parameters, name, context).split(",") if part.strip()]
@@ -174,6 +205,25 @@ class SoilMoistureAlgorithm(QgsProcessingAlgorithm):
     def optional_number(self, parameters: dict[str, Any], name: str, context: QgsProcessingContext) -> float | None:
         """A number parameter that may be left empty."""
         return None if parameters.get(name) in (None, "") else self.parameterAsDouble(parameters, name, context)
+
+    def _check_outputs(self, parameters: dict[str, Any]) -> None:
+        """Raise InputError before the work, not after it, for outputs that would destroy an input or one another."""
+        taken: set[Path] = set()
+        kinds = (
+            QgsProcessingParameterFeatureSink,
+            QgsProcessingParameterFileDestination,
+            QgsProcessingParameterRasterDestination,
+        )
+        for definition in self.destinationParameterDefinitions():
+            path = _plain_path(parameters.get(definition.name()))
+            if path is None or not isinstance(definition, kinds):
+                continue
+            if Path(path).resolve() in self._inputs:
+                raise InputError(f"The output {path} is also an input: give the output another name.")
+            if Path(path).resolve() in taken:
+                raise InputError(f"Two outputs would be written to {path}: give each a name of its own.")
+            taken.add(Path(path).resolve())
+            check_output(path)
 
     def _many(
         self,
@@ -223,3 +273,13 @@ def _raster_path(layer: QgsMapLayer) -> str:
     if layer.providerType() != "gdal":
         raise QgsProcessingException(f"Layer {layer.name()} is not a raster file: export it to GeoTIFF first.")
     return layer.source()
+
+
+def _plain_path(value: Any) -> str | None:
+    """The file that an output parameter names; None for temporary files, databases and nothing."""
+    if isinstance(value, QgsProcessingOutputLayerDefinition):
+        value = value.sink.staticValue()
+    # A provider's address (`ogr:dbname=...`, `memory:`) is no path; a drive letter is.
+    if not isinstance(value, str) or value in ("", QgsProcessing.TEMPORARY_OUTPUT) or value.find(":") > 1:
+        return None
+    return value

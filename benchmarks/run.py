@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,10 +34,11 @@ from soilmoisture.core.raster.grid import Grid, ease_grid  # noqa: E402
 from soilmoisture.core.raster.stack import Band, Stack, StackWriter, create_geotiff  # noqa: E402
 from soilmoisture.core.raster.support import Support  # noqa: E402
 from soilmoisture.core.raster.tiles import strips  # noqa: E402
-from soilmoisture.core.train.samples import read_coarse  # noqa: E402
+from soilmoisture.core.train.samples import CoarseData, read_coarse  # noqa: E402
 from soilmoisture.core.train.training import Options, train  # noqa: E402
 
 FACTORS = 8
+CELLS = 166  # a side; about what 1500 pixels hold
 
 
 def main() -> None:
@@ -55,7 +57,7 @@ def main() -> None:
         coarse = generate(folder, chosen.size)
         rows = {"grid": child("grid", folder)}
         training = train(
-            read_coarse(folder / "coarse.tif"),
+            _corner(read_coarse(folder / "coarse.tif")),
             Options("randomforest", {"trees": chosen.trees}, VALUES, linear_trend=False, validation=("blocks",)),
         )
         save_model(training.model, folder / "model.smdl")
@@ -98,6 +100,18 @@ def generate(folder: Path, size: int) -> Grid:
     with StackWriter(folder / "target.tif", coarse, [Band("soil_moisture", None, "m3/m3")]) as out:
         out.write(1, target)
     return coarse
+
+
+def _corner(data: CoarseData) -> CoarseData:
+    """As many cells as a study region has: all cells of a continent would measure training, not applying."""
+    part = slice(0, CELLS)
+    return replace(
+        data,
+        grid=data.grid.window(0, 0, min(CELLS, data.grid.rows), min(CELLS, data.grid.cols)),
+        target=data.target[:, part, part],
+        factors=data.factors[:, :, part, part],
+        share=data.share[:, part, part],
+    )
 
 
 def support_mean(stack: Stack, support: Support, band: int) -> np.ndarray:
@@ -151,7 +165,7 @@ def plain(folder: Path) -> float:
     from sklearn.ensemble import RandomForestRegressor
 
     model = load_model(folder / "model.smdl")
-    data = read_coarse(folder / "coarse.tif", model.factor_names)
+    data = _corner(read_coarse(folder / "coarse.tif", model.factor_names))
     valid = np.isfinite(data.target[0]) & np.isfinite(data.factors[:, 0]).all(axis=0)
     trees = int(model.facts["settings"]["trees"])
     forest = RandomForestRegressor(trees, max_features=1 / 3, min_samples_leaf=5, n_jobs=-1, random_state=0)

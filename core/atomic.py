@@ -22,9 +22,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     Missing folders are made. Statistics and overviews that belong to a raster which is replaced go with it.
     Raises InputError when the output cannot be written there.
     """
-    target = Path(path)
-    if not target.name or os.path.isdir(target):
-        raise InputError(f"The output {str(path)!r} is not the name of a file: give a file name in a folder.")
+    target = _file_name(path)
     # The suffix stays last: GDAL and QGIS choose formats by it.
     work = target.with_name(f".{target.stem}-{uuid.uuid4().hex[:8]}{target.suffix}")
     try:
@@ -32,9 +30,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         with open(work, "wb"):
             pass
     except OSError as error:
-        raise InputError(
-            f"The output {target} cannot be written ({error.strerror}): choose another folder or check its permissions."
-        ) from error
+        raise _not_writable(target, error) from error
     try:
         yield work
         try:
@@ -49,6 +45,33 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     finally:
         for leftover in (work, *(work.with_name(work.name + suffix) for suffix in _SIDECARS)):
             _remove(leftover)
+
+
+def check_output(path: str | Path) -> None:
+    """Raise InputError where `whole_file` could not write `path`, before the work rather than after it."""
+    target = _file_name(path)
+    folder = next(parent for parent in target.absolute().parents if os.path.exists(parent))
+    trial = folder / f".{uuid.uuid4().hex}"
+    try:
+        with open(trial, "wb"):
+            pass
+    except OSError as error:
+        raise _not_writable(target, error) from error
+    finally:
+        _remove(trial)
+
+
+def _file_name(path: str | Path) -> Path:
+    target = Path(path)
+    if not target.name or os.path.isdir(target):
+        raise InputError(f"The output {str(path)!r} is not the name of a file: give a file name in a folder.")
+    return target
+
+
+def _not_writable(target: Path, error: OSError) -> InputError:
+    return InputError(
+        f"The output {target} cannot be written ({error.strerror}): choose another folder or check its permissions."
+    )
 
 
 def _remove(path: Path) -> None:

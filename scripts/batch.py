@@ -13,9 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Environment in which QGIS finds this checkout as the plugin `soilmoisture`, enabled; profile and link live in
-    `folder`.
-    """
+    """In which QGIS finds this checkout as the plugin `soilmoisture`, enabled; profile and link live in `folder`."""
     plugins, profile = folder / "plugins", folder / "profile"
     plugins.mkdir(parents=True, exist_ok=True)
     link = plugins / "soilmoisture"
@@ -53,9 +51,7 @@ def call(
 
 
 def run(algorithm: str, inputs: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Run an algorithm or a model file and return its outputs. Raises RuntimeError with what QGIS said where it
-    fails.
-    """
+    """Run an algorithm or a model file and return its outputs; RuntimeError with what QGIS said where it fails."""
     done = call(["run", algorithm, "--json", "-"], folder, json.dumps({"inputs": dict(inputs)}))
     if done.returncode != 0:
         raise RuntimeError(f"{algorithm} failed with exit code {done.returncode}:\n{done.stderr.strip()}")

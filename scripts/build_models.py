@@ -1,5 +1,4 @@
-"""Write the graphical models shipped in models/ (run with the Python of .venv after changing an algorithm's
-parameters).
+"""Write the graphical models shipped in models/; run it after changing the parameters of an algorithm.
 
 .venv/bin/python scripts/build_models.py
 """

@@ -16,7 +16,6 @@ from qgis.core import (
     QgsProcessingParameterString,
 )
 
-from ...core.errors import InputError
 from ...core.progress import Progress
 from ..base import SoilMoistureAlgorithm
 from ..styling import moisture, quality, style_when_loaded
@@ -27,16 +26,14 @@ class Downscale(SoilMoistureAlgorithm):
     TITLE = "Downscale"
     GROUP = "downscale"
     SUMMARY = (
-        "Makes the fine soil moisture map: the coarse field, smoothly interpolated, plus the detail that the "
-        "model finds in the factors."
+        "Makes the fine soil moisture map: the coarse field, smoothly interpolated, plus the detail that the model "
+        "finds in the factors."
     )
     ABOUT = (
-        "The mean of the fine map over every coarse cell equals the coarse value. The detail gain says how "
-        "much of the model's detail is "
-        "taken: training estimates it from cells that the model has not seen, so that a weak model does no "
-        "harm.\n\nQuality codes: 0 "
-        "downscaled; 1 a factor lies outside its training range; 2 no coarse value here; 4 held at a "
-        "physical bound; 255 no data."
+        "The mean of the fine map over every coarse cell equals the coarse value. The detail gain says how much of the "
+        "model's detail is taken: training estimates it from cells that the model has not seen, so that a weak model "
+        "does no harm.\n\nQuality codes: 0 downscaled; 1 a factor lies outside its training range; 2 no coarse value "
+        "here; 4 held at a physical bound; 255 no data."
     )
     TAGS = ("apply", "predict", "disaggregate", "sharpen", "residual", "conservation", "area-to-point")
     PACKAGES = ("scipy", "matplotlib")
@@ -64,9 +61,8 @@ class Downscale(SoilMoistureAlgorithm):
         self.add(
             QgsProcessingParameterRasterLayer(self.COARSE, self.tr("COARSE stack")),
             self.tr(
-                "The coarse soil moisture to downscale, with its factors. It may hold other dates, or "
-                "another region, than the model was "
-                "trained on."
+                "The coarse soil moisture to downscale, with its factors. It may hold other dates, or another region, "
+                "than the model was trained on."
             ),
         )
         self.add(
@@ -78,9 +74,9 @@ class Downscale(SoilMoistureAlgorithm):
                 usesStaticStrings=True,
             ),
             self.tr(
-                "additive: shifts the detail so that every coarse value is kept. multiplicative: scales "
-                "it, for quantities that are "
-                "proportional and never near zero (models trained on values only). none: the model as it is."
+                "additive: shifts the detail so that every coarse value is kept. multiplicative: scales it, for "
+                "quantities that are proportional and never near zero (models trained on values only). none: the model "
+                "as it is; one trained on differences adds its detail to the smooth interpolation."
             ),
             advanced=True,
         )
@@ -90,15 +86,14 @@ class Downscale(SoilMoistureAlgorithm):
             ),
             self.tr(
                 "How much of the model's detail is taken. Empty: the estimate in the model. 0: the smooth "
-                "interpolation only. 1: all of it, "
-                "as in the papers."
+                "interpolation only. 1: all of it, as in the papers."
             ),
         )
         self.add(
             QgsProcessingParameterBoolean(self.OUTSIDE, self.tr("Fill where there is no coarse value"), False),
             self.tr(
-                "Pixels without a coarse value get the model's detail on the level of the nearest cells, "
-                "with quality code 2."
+                "Pixels without a coarse value get the model's detail on the level of the nearest cells, with quality "
+                "code 2."
             ),
         )
         self.add(
@@ -138,11 +133,12 @@ class Downscale(SoilMoistureAlgorithm):
         model = load_model(self.parameterAsFile(parameters, self.MODEL, context))
         output = self.raster_output(parameters, self.OUTPUT, context)
         flags = self.raster_output(parameters, self.QUALITY, context) or None
+        low, high = (self.optional_number(parameters, name, context) for name in (self.MINIMUM, self.MAXIMUM))
         options = DownscaleOptions(
             self.parameterAsString(parameters, self.CONSERVE, context),
             self.optional_number(parameters, self.GAIN, context),
             self.parameterAsBool(parameters, self.OUTSIDE, context),
-            self._bounds(parameters, context, model),
+            (low, high),
             self.names(parameters, self.PERIODS, context),
         )
         result = downscale(
@@ -162,17 +158,3 @@ class Downscale(SoilMoistureAlgorithm):
             **{k: v for k, v in numbers.items() if v is not None},
             **self.write_report(report, parameters, context),
         }
-
-    def _bounds(
-        self, parameters: dict[str, Any], context: QgsProcessingContext, model: Any
-    ) -> tuple[float, float] | None:
-        from ...core.downscale.options import DownscaleOptions
-
-        low, high = (self.optional_number(parameters, name, context) for name in (self.MINIMUM, self.MAXIMUM))
-        if low is None and high is None:
-            return None
-        usual = DownscaleOptions().limits(model)
-        bounds = (usual[0] if low is None else low, usual[1] if high is None else high)
-        if not bounds[0] < bounds[1]:
-            raise InputError(f"The lowest possible value {bounds[0]:g} is not below the highest one {bounds[1]:g}.")
-        return bounds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from qgis.core import (
@@ -34,6 +35,7 @@ from ..base import SoilMoistureAlgorithm
 from ..fields import field_of_type, plain
 from ..styling import graduated, style_when_loaded
 
+POINT = QgsWkbTypes.GeometryType.PointGeometry
 GAIN_CLASSES = [
     (-2.0, -0.1, "#8c3b1a", "worse by more than 0.1"),
     (-0.1, -0.02, "#d98f5f", "worse by 0.02 to 0.1"),
@@ -56,15 +58,14 @@ class ValidatePoints(SoilMoistureAlgorithm):
     TITLE = "Validate with points"
     GROUP = "ground"
     SUMMARY = (
-        "Compares soil moisture maps with stations or field samples, and with their own coarse source on the "
-        "same pairs."
+        "Compares soil moisture maps with stations or field samples, and with their own coarse source on the same "
+        "pairs."
     )
     ABOUT = (
-        "The question is not whether a fine map correlates with stations, but whether it does so better "
-        "than the coarse product it came "
-        "from. The coarse baseline is taken twice, as the replicated cell and as a smooth interpolation, "
-        "on exactly the same pairs; the "
-        "difference comes with a paired test and a bootstrap over stations."
+        "The question is not whether a fine map correlates with stations, but whether it does so better than the "
+        "coarse product it came from. The coarse baseline is taken twice, as the replicated cell and as a smooth "
+        "interpolation, on exactly the same pairs; the difference comes with a paired test and a bootstrap over "
+        "stations."
     )
     TAGS = ("validation", "stations", "in situ", "ISMN", "accuracy", "ubRMSE", "RMSE", "correlation")
     PACKAGES = ("scipy", "matplotlib")
@@ -85,15 +86,15 @@ class ValidatePoints(SoilMoistureAlgorithm):
         self.add(
             QgsProcessingParameterMultipleLayers(self.PRODUCT, self.tr("Soil moisture maps"), raster),
             self.tr(
-                "One layer with a band per date, or one dated layer per date; several products are "
-                "compared on the same points."
+                "One layer with a band per date, or one dated layer per date; several products are compared on the "
+                "same points."
             ),
         )
         self.add(
             QgsProcessingParameterMultipleLayers(self.BASELINE, self.tr("Coarse source"), raster, optional=True),
             self.tr(
-                "The COARSE stack or the coarse layers the maps were made from. Without it nothing can be "
-                "said about downscaling."
+                "The COARSE stack or the coarse layers the maps were made from. Without it nothing can be said about "
+                "downscaling."
             ),
         )
         self.add(
@@ -187,8 +188,8 @@ class ValidatePoints(SoilMoistureAlgorithm):
         from ...core.ground.points_report import points_report
 
         observations = self._observations(parameters, context)
-        for note in observations.notes:
-            progress.info(note)
+        if self._points is not None and QgsWkbTypes.geometryType(self._points.wkbType()) != POINT:
+            progress.warn("The layer holds no points: the centre of each line or area is taken.")
         result = validate_points(
             self.paths(self.PRODUCT),
             observations,
@@ -198,8 +199,6 @@ class ValidatePoints(SoilMoistureAlgorithm):
             progress=progress,
         )
         for product in result.products:
-            for note in product.notes:
-                progress.warn(note)
             progress.info(product.verdict.sentence)
         outputs = {self.OUTPUT: self._write_stations(result, parameters, context)}
         table = self.parameterAsFileOutput(parameters, self.TABLE, context) or None
@@ -228,14 +227,19 @@ class ValidatePoints(SoilMoistureAlgorithm):
                     f"The point layer has no field {field!r} (given as {name}); it has {', '.join(known)}."
                 )
         columns: dict[str, list[Any]] = {name: [] for name in ("x", "y", *wanted)}
+        if source.wkbType() == QgsWkbTypes.Type.NoGeometry:
+            raise InputError(
+                "The point layer is a table without places: make points of its coordinates first ('Create points layer "
+                "from table')."
+            )
         for feature in source.getFeatures():
-            if feature.hasGeometry():
-                point = feature.geometry().centroid().asPoint()
-                columns["x"].append(point.x())
-                columns["y"].append(point.y())
-                for name, field in wanted.items():
-                    if field:
-                        columns[name].append(plain(feature[field]))
+            # Rows without a place are counted with what is left out.
+            point = feature.geometry().centroid().asPoint() if feature.hasGeometry() else None
+            columns["x"].append(point.x() if point else math.nan)
+            columns["y"].append(point.y() if point else math.nan)
+            for name, field in wanted.items():
+                if field:
+                    columns[name].append(plain(feature[field]))
         return clean_observations(
             columns[self.STATION] if wanted[self.STATION] else None,
             columns["x"],
@@ -256,6 +260,7 @@ class ValidatePoints(SoilMoistureAlgorithm):
             text = any(isinstance(row[name], str) for row in rows)
             fields.append(field_of_type(name, QMetaType.Type.QString if text else QMetaType.Type.Double))
         crs = QgsCoordinateReferenceSystem.fromWkt(result.crs_wkt)
+        self.make_folder(parameters, self.OUTPUT)
         sink, identifier = self.parameterAsSink(parameters, self.OUTPUT, context, fields, QgsWkbTypes.Type.Point, crs)
         if sink is None:
             raise InputError(self.invalidSinkError(parameters, self.OUTPUT))

@@ -37,12 +37,10 @@ class ResampleToGrid(SoilMoistureAlgorithm):
     GROUP = "prepare"
     SUMMARY = "Brings factor layers to a fine grid and, by exact area means, to the grid of the coarse soil moisture."
     ABOUT = (
-        "The coarse soil moisture keeps its own grid and values. Factors may come in any reference system, "
-        "resolution and data type; "
-        "those finer than the fine grid are averaged, coarser ones interpolated. Bands are matched by name "
-        "and date, and the log "
-        "shows what was matched with what.\n\nDates come from the layers' metadata or names: 2021-08, "
-        "2021-08-03, 20210803 or 2021215."
+        "The coarse soil moisture keeps its own grid and values. Factors may come in any reference system, resolution "
+        "and data type; those finer than the fine grid are averaged, coarser ones interpolated. Bands are matched by "
+        "name and date, and the log shows what was matched with what.\n\nDates come from the layers' metadata or "
+        "names: 2021-08, 2021-08-03, 20210803 or 2021215."
     )
     TAGS = ("aggregate", "align", "regrid", "warp", "stack", "collocate")
     PACKAGES = ("scipy", "matplotlib")
@@ -61,9 +59,8 @@ class ResampleToGrid(SoilMoistureAlgorithm):
         self.add(
             QgsProcessingParameterMultipleLayers(self.FACTORS, self.tr("Factors"), raster),
             self.tr(
-                "Layers such as vegetation indices, surface temperature, terrain, soil and rain. Every "
-                "band is a factor, named by its "
-                "description or its layer; layers without a date hold for all dates."
+                "Layers such as vegetation indices, surface temperature, terrain, soil and rain. Every band is a "
+                "factor, named by its description or its layer; layers without a date hold for all dates."
             ),
         )
         self.add(
@@ -75,9 +72,8 @@ class ResampleToGrid(SoilMoistureAlgorithm):
                 usesStaticStrings=True,
             ),
             self.tr(
-                "Percent and scaled integers are converted to m3/m3. 'other' downscales the values as they "
-                "are (relative saturation, "
-                "fluorescence)."
+                "Percent and scaled integers are converted to m3/m3. 'other' downscales the values as they are "
+                "(relative saturation, fluorescence)."
             ),
         )
         self.add(
@@ -89,8 +85,8 @@ class ResampleToGrid(SoilMoistureAlgorithm):
         self.add(
             QgsProcessingParameterRasterLayer(self.FINE_GRID, self.tr("Fine grid"), optional=True),
             self.tr(
-                "A layer whose grid is used instead, in the reference system of the coarse soil moisture; "
-                "it need not nest."
+                "A layer whose grid is used instead, in the reference system of the coarse soil moisture; it need not "
+                "nest."
             ),
             advanced=True,
         )
@@ -105,9 +101,8 @@ class ResampleToGrid(SoilMoistureAlgorithm):
                 maxValue=500,
             ),
             self.tr(
-                "Half-power width of what a coarse value sees, where that is more than its cell: about 30 "
-                "km for SMAP L3 cells of 9 km. "
-                "Leave empty for products whose value is the mean of the cell (SMAP L4, reanalyses)."
+                "Half-power width of what a coarse value sees, where that is more than its cell: about 30 km for SMAP "
+                "L3 cells of 9 km. Leave empty for products whose value is the mean of the cell (SMAP L4, reanalyses)."
             ),
         )
         self.add(
@@ -138,8 +133,8 @@ class ResampleToGrid(SoilMoistureAlgorithm):
         self.add(
             QgsProcessingParameterString(self.CATEGORICAL, self.tr("Factors that are classes"), optional=True),
             self.tr(
-                "Names separated by commas, such as landcover. They become one factor per class: its share "
-                "of the pixel and of the cell."
+                "Names separated by commas, such as landcover. They become one factor per class: its share of the "
+                "pixel and of the cell."
             ),
         )
         self.add(

@@ -24,9 +24,9 @@ class SampleData(SoilMoistureAlgorithm):
     GROUP = "prepare"
     SUMMARY = "Writes a generated steppe region with coarse soil moisture, fine factors, the fine truth and stations."
     ABOUT = (
-        "The region is generated, not measured: a water balance in a made-up landscape on the EASE-Grid "
-        "2.0, with the units, gaps and "
-        "errors of real products. Its 1 km truth is known, so that every step of the chain can be checked against it."
+        "The region is generated, not measured: a water balance in a made-up landscape on the EASE-Grid 2.0, with the "
+        "units, gaps and errors of real products. Its 1 km truth is known, so that every step of the chain can be "
+        "checked against it."
     )
     TAGS = ("example", "test", "demo", "synthetic", "generate")
     PACKAGES = ("scipy",)

@@ -66,20 +66,18 @@ class TrainingAlgorithm(SoilMoistureAlgorithm):
                 usesStaticStrings=True,
             ),
             self.tr(
-                "Downscaling predicts what varies inside a cell. Values are what the papers use; anomalies "
-                "are differences from each "
-                "period's mean; contrasts are differences from neighbouring cells. 'automatic' tries all "
-                "three on held-out blocks and "
-                "takes the one that explains most of the differences between neighbouring cells."
+                "Downscaling predicts what varies inside a cell. Values are what the papers use; anomalies are "
+                "differences from each period's mean; contrasts are differences from neighbouring cells. 'automatic' "
+                "tries all three on held-out blocks and takes the one that explains most of the differences between "
+                "neighbouring cells."
             ),
         )
         if self.TREND:
             self.add(
                 QgsProcessingParameterBoolean(self.LINEAR_TREND, self.tr("Linear part first"), True),
                 self.tr(
-                    "Fits a linear model and lets the learner explain what is left. Fine factors vary more "
-                    "than coarse ones, and a linear "
-                    "part extrapolates sanely where trees cannot."
+                    "Fits a linear model and lets the learner explain what is left. Fine factors vary more than coarse "
+                    "ones, and a linear part extrapolates sanely where trees cannot."
                 ),
             )
         self.add(
@@ -99,9 +97,9 @@ class TrainingAlgorithm(SoilMoistureAlgorithm):
                 usesStaticStrings=True,
             ),
             self.tr(
-                "random: a random fifth held out, as in the papers, optimistic because neighbours and "
-                "other dates of a cell are seen in "
-                "training. blocks: whole squares of cells held out. periods: neighbouring dates held out."
+                "random: a random fifth held out, as in the papers, optimistic because neighbours and other dates of a "
+                "cell are seen in training. blocks: whole squares of cells held out. periods: neighbouring dates held "
+                "out."
             ),
         )
         self.add(
@@ -114,8 +112,8 @@ class TrainingAlgorithm(SoilMoistureAlgorithm):
                 self.MODEL, self.tr("Model"), self.tr("Soil moisture model (*.smdl)")
             ),
             self.tr(
-                "A file of plain numbers that 'Downscale' applies; it holds no code and needs no "
-                "particular version of any library."
+                "A file of plain numbers that 'Downscale' applies; it holds no code and needs no particular version of "
+                "any library."
             ),
         )
         self.add_report()
@@ -137,6 +135,7 @@ class TrainingAlgorithm(SoilMoistureAlgorithm):
         from ...core.train.training import Options, train
         from ...core.train.training_report import training_report
 
+        path = self.file_output(parameters, self.MODEL, context)
         chosen = self.parameterAsFile(parameters, self.FACTORS, context)
         data = read_coarse(self.path(self.COARSE) or "", read_factor_list(chosen) if chosen else None)
         options = Options(
@@ -153,7 +152,6 @@ class TrainingAlgorithm(SoilMoistureAlgorithm):
             progress.warn(note)
         report = training_report(training)
         progress.info(report.verdict)
-        path = self.parameterAsFileOutput(parameters, self.MODEL, context)
         save_model(training.model, path)
         numbers = {name: report.data.get(name.lower()) for name in self.NUMBERS}
         return {

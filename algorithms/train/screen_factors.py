@@ -26,11 +26,10 @@ class ScreenFactors(SoilMoistureAlgorithm):
     GROUP = "train"
     SUMMARY = "Chooses factors by their correlation with soil moisture and drops those that repeat each other."
     ABOUT = (
-        "Neighbouring cells repeat each other, so ordinary p-values call almost any two maps related. Here "
-        "every p-value is corrected for "
-        "spatial and temporal autocorrelation by the effective sample size, and for the number of factors "
-        "tested.\n\nScreening uses all "
-        "cells: it is a choice made before validation, so keep it lenient and let the model's scores judge."
+        "Neighbouring cells repeat each other, so ordinary p-values call almost any two maps related. Here every "
+        "p-value is corrected for spatial and temporal autocorrelation by the effective sample size, and for the "
+        "number of factors tested.\n\nScreening uses all cells: it is a choice made before validation, so keep it "
+        "lenient and let the model's scores judge."
     )
     TAGS = ("correlation", "selection", "VIF", "collinearity", "p-value", "Pearson", "Spearman", "mutual information")
     PACKAGES = ("scipy", "sklearn", "matplotlib")
@@ -68,8 +67,8 @@ class ScreenFactors(SoilMoistureAlgorithm):
         self.add(
             QgsProcessingParameterNumber(self.MAX_VIF, self.tr("Largest variance inflation"), double, 10, minValue=1),
             self.tr(
-                "Of factors that repeat each other (NDVI and EVI) the weaker is dropped until no variance "
-                "inflation factor exceeds this."
+                "Of factors that repeat each other (NDVI and EVI) the weaker is dropped until no variance inflation "
+                "factor exceeds this."
             ),
         )
         self.add(
@@ -122,6 +121,7 @@ class ScreenFactors(SoilMoistureAlgorithm):
         from ...core.train.screening_report import screening_report
         from ...core.train.training import contrast_window
 
+        path = self.file_output(parameters, self.FACTORS, context)
         data = read_coarse(self.path(self.COARSE) or "")
         factors = {
             name: values[0] if static else values for name, values, static in zip(data.names, data.factors, data.static)
@@ -143,10 +143,9 @@ class ScreenFactors(SoilMoistureAlgorithm):
             progress=progress,
         )
         for score in result.scores:
-            progress.info(f"{'kept   ' if score.kept else 'dropped'}  {score.name:28}{score.reason}")
+            progress.info(f"{score.name:28}{score.reason}")
         for warning in result.warnings:
             progress.warn(warning)
-        path = self.parameterAsFileOutput(parameters, self.FACTORS, context)
         with whole_file(path) as work:
             work.write_text(json.dumps(to_json_dict(result), indent=1), encoding="utf-8")
         units = {data.target_name: data.target_unit, **dict(zip(data.names, data.units))}

@@ -14,8 +14,8 @@ class TrainCart(TrainingAlgorithm):
     TITLE = "Train regression tree (CART)"
     LEARNER = "cart"
     SUMMARY = (
-        "Trains a single regression tree that predicts soil moisture from factors, and says how much of its "
-        "detail can be believed."
+        "Trains a single regression tree that predicts soil moisture from factors, and says how much of its detail can "
+        "be believed."
     )
     ABOUT = "Quick and easy to explain; maps look stepped, and a forest of trees is nearly always more accurate."
     TAGS = ("machine learning", "regression", "CART", "decision tree")

@@ -14,13 +14,12 @@ class TrainRandomForest(TrainingAlgorithm):
     TITLE = "Train random forest"
     LEARNER = "randomforest"
     SUMMARY = (
-        "Trains a random forest that predicts soil moisture from factors, and says how much of its detail can "
-        "be believed."
+        "Trains a random forest that predicts soil moisture from factors, and says how much of its detail can be "
+        "believed."
     )
     ABOUT = (
-        "Many regression trees, each grown on a random sample of cells and factors, averaged. Robust and "
-        "hard to spoil by its settings; "
-        "it cannot leave the range of its training data, which the linear part makes up for."
+        "Many regression trees, each grown on a random sample of cells and factors, averaged. Robust and hard to spoil "
+        "by its settings; it cannot leave the range of its training data, which the linear part makes up for."
     )
     TAGS = ("machine learning", "regression", "RF", "random forest", "trees")
 

@@ -14,13 +14,13 @@ class TrainSvr(TrainingAlgorithm):
     TITLE = "Train support vector regression"
     LEARNER = "svr"
     SUMMARY = (
-        "Trains support vector regression that predicts soil moisture from factors, and says how much of its "
-        "detail can be believed."
+        "Trains support vector regression that predicts soil moisture from factors, and says how much of its detail "
+        "can be believed."
     )
     ABOUT = (
-        "A smooth function of the factors with a Gaussian kernel. Factors and soil moisture are "
-        "standardised first, so that cost and tube "
-        "mean the same for any unit. Its cost grows with the square of the samples, which are thinned beyond a limit."
+        "A smooth function of the factors with a Gaussian kernel. Factors and soil moisture are standardised first, so "
+        "that cost and tube mean the same for any unit. Its cost grows with the square of the samples, which are "
+        "thinned beyond a limit."
     )
     TAGS = ("machine learning", "regression", "SVM", "SVR", "kernel")
 

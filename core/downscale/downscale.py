@@ -23,7 +23,7 @@ from ..progress import Progress
 from ..raster.conserve import Conservation
 from ..raster.periods import Period
 from ..raster.stack import Band, Stack, StackWriter, small_block_cache
-from ..raster.support import RunningMean, Support
+from ..raster.support import Array, RunningMean, Support
 from ..raster.tiles import strips
 from .fields import Fields, additive, multiplicative, unconserved
 from .options import MULTIPLICATIVE, NONE, DownscaleOptions
@@ -36,6 +36,7 @@ __all__ = ["DownscaleOptions", "Downscaling", "PeriodResult", "Picture", "downsc
 
 _PICTURES = 3
 _NOTED_OUTSIDE = 0.2
+_MOST_MOISTURE = 1.5  # m3/m3
 
 
 def downscale(
@@ -71,16 +72,11 @@ def downscale(
 class _Run:
     def __init__(self, model: Model, fine: Stack, coarse: Stack, options: DownscaleOptions, progress: Progress) -> None:
         self.model, self.fine, self.coarse, self.options, self.progress = model, fine, coarse, options, progress
-        if coarse.target_name is None:
-            raise InputError(
-                f"{coarse.name} has no band marked as the target: give the COARSE stack made by 'Resample to a common "
-                "grid'."
-            )
-        self.target = coarse.target_name
+        self.target = coarse.required_target()
         self.cell = Support(fine.grid, coarse.grid)
-        footprint = coarse.tags.get("FOOTPRINT_KM")
-        self.support = Support(fine.grid, coarse.grid, float(footprint)) if footprint else self.cell
-        self.min_share = float(coarse.tags.get("MIN_VALID_SHARE", model.min_valid_share))
+        footprint = coarse.number("FOOTPRINT_KM")
+        self.support = Support(fine.grid, coarse.grid, footprint) if footprint else self.cell
+        self.min_share = coarse.number("MIN_VALID_SHARE") or model.min_valid_share
         self.whole = options.conserve == NONE and model.form.kind == VALUES
         self.gain = model.gain.value if options.detail_gain is None else options.detail_gain
         self.notes: list[str] = []
@@ -88,6 +84,11 @@ class _Run:
             self.gain = 1.0
             self.notes.append("Without conservation the model's values are written as they are, without a detail gain.")
         self.prediction = FinePrediction(model, fine, coarse)
+        if fine.grid.same_as(coarse.grid):
+            raise InputError(
+                f"{fine.name} lies on the grid of {coarse.name}: give the FINE stack made by 'Resample to a common "
+                "grid'."
+            )
         extra = [name for name in fine.factor_names if name not in self.prediction.names]
         if extra:
             self.notes.append(f"Not used by the model: {', '.join(extra)}.")
@@ -102,16 +103,31 @@ class _Run:
         writer = ProductWriter(out, flags, self.support, held, self.options.outside, bounds)
         count = len(self.periods)
         shown = {round(i) for i in np.linspace(0, count - 1, min(_PICTURES, count))}
-        results, pictures = [], []
+        results, pictures, beyond = [], [], 0
         with tempfile.TemporaryFile(dir=out.path.parent) as store:
             for number, period in enumerate(self.periods):
                 step = self.progress.part(number / count, (number + 1) / count)
                 step.set(0.0, f"Downscaling {period.label if period else ''}".strip())
                 solved = self._first_pass(period, store, step.part(0.0, 0.8))
+                if held:
+                    kept = solved.wanted[solved.covered]
+                    beyond += int(((kept < bounds[0]) | (kept > bounds[1])).sum())
                 result, picture = writer.write(period, number + 1, solved, self._stored(store), step.part(0.8, 1.0))
                 results.append(result)
                 if number in shown:
                     pictures.append(picture)
+        if not any(result.pixels for result in results):
+            rarest = self.prediction.names[int(self.prediction.seen.argmin())]
+            raise InputError(
+                f"No pixel with a coarse value has all factors; {rarest!r} is valid in the fewest: check its extent, "
+                "dates and nodata."
+            )
+        if beyond:
+            low, high = bounds
+            self.notes.append(
+                f"{beyond} coarse values lie outside the bounds {low:g} to {high:g}; to keep their means, their cells "
+                "were not bounded."
+            )
         outside = self.prediction.outside_share
         for name, share in outside.items():
             if share > _NOTED_OUTSIDE:
@@ -143,17 +159,30 @@ class _Run:
             missing = self.prediction.missing(period)
             if missing:
                 skipped.append(f"{label}: no {', '.join(missing)}")
-            elif not np.isfinite(self.coarse.read(self.coarse.index(self.target, period))).any():
+            elif not np.isfinite(self._wanted(period)).any():
                 skipped.append(f"{label}: no valid coarse value")
+            elif empty := self.prediction.empty(period):
+                skipped.append(f"{label}: no valid coarse cell of {', '.join(empty)}")
             else:
                 periods.append(period)
         if not periods:
             raise InputError("No period can be downscaled: " + "; ".join(skipped[:5]) + ".")
         return periods, skipped
 
+    def _wanted(self, period: Period | None) -> Array:
+        """The coarse values (rows, cols) of `period`, NaN where none."""
+        values = self.coarse.read(self.coarse.index(self.target, period))
+        high = float(np.max(values, initial=-np.inf, where=np.isfinite(values)))
+        if self.model.target_unit == "m3/m3" and high > _MOST_MOISTURE:
+            raise InputError(
+                f"The coarse values of {self.coarse.name} go up to {high:g}, but the model was trained on m3/m3: give "
+                "the right unit in 'Resample to a common grid'."
+            )
+        return values
+
     def _first_pass(self, period: Period | None, store: IO[bytes], progress: Progress) -> Solved:
         """Predict the model's field into `store`; gather what the coarse solution needs on the way."""
-        wanted = self.coarse.read(self.coarse.index(self.target, period))
+        wanted = self._wanted(period)
         valid = np.isfinite(wanted)
         system = Conservation(self.support, valid)
         weighted = Conservation(self.support, valid) if self.options.conserve == MULTIPLICATIVE else None

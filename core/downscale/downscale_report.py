@@ -6,21 +6,19 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ..model.model import Model
+from ..model.model import GOOD_SHARE, LITTLE_SHARE, Model
 from ..raster.grid import Grid
-from ..report import KeyFigure, Report, Section, Table, fmt
+from ..report import KeyFigure, Report, Section, Table, fmt, percent, plural, typeset
 from .downscale import Downscaling, PeriodResult
-from .downscale_sections import keeps, outside_blocks, percent, period_table, pictures, remarks, small
-
-GOOD_SHARE, LITTLE_SHARE = 0.25, 0.05
+from .downscale_sections import keeps, outside_blocks, period_table, pictures, remarks, small
 
 
 def downscale_report(result: Downscaling, model: Model) -> Report:
     """The report of a downscaling run with the model that made it; `data` holds the numbers over all and per period."""
-    totals = _totals(result)
-    unit = _typeset(model.target_unit)
-    share = expected_share(model, result.gain)
-    fine, coarse = _cell_size(result.fine), _cell_size(result.coarse)
+    totals = result.totals
+    unit = typeset(model.target_unit)
+    share = model.gain.share_with(result.gain)
+    fine, coarse = result.fine.cell_label, result.coarse.cell_label
     maps = pictures(result, model.target, unit)
     return Report(
         title=f"Downscaling to {fine}",
@@ -40,48 +38,10 @@ def downscale_report(result: Downscaling, model: Model) -> Report:
     )
 
 
-def expected_share(model: Model, gain: float) -> float:
-    """Share of held-out differences between neighbouring cells that the model's detail times `gain` explains.
-
-    It is a parabola in the gain, known from its value and slope at the model's own gain; NaN where that is 0.
-    """
-    own = model.gain
-    if gain == 0:
-        return 0.0
-    if gain == own.value:
-        return own.share_explained
-    at_own = own.value * (2 * own.slope - own.value)
-    return own.share_explained * gain * (2 * own.slope - gain) / at_own if at_own > 0 else math.nan
-
-
-def _totals(result: Downscaling) -> dict[str, Any]:
-    """Sums, and root mean squares weighted by what each period counted."""
-    periods = result.periods
-    pixels, cells = [p.pixels for p in periods], [p.conserved_cells for p in periods]
-    return {
-        "pixels": sum(pixels),
-        "gaps": sum(p.gaps for p in periods),
-        "model_only": sum(p.model_only for p in periods),
-        "clipped": sum(p.clipped for p in periods),
-        "conserved_cells": sum(cells),
-        "uncovered_cells": sum(p.uncovered_cells for p in periods),
-        "left_over_max": max((p.left_over for p in periods if math.isfinite(p.left_over)), default=math.nan),
-        "left_over_rms": _root_mean_square([p.left_over_rms for p in periods], cells),
-        "detail_deviation": _root_mean_square([p.detail for p in periods], pixels),
-        "coarse_deviation": _root_mean_square([p.coarse_deviation for p in periods], cells),
-    }
-
-
 def _gap_share(totals: dict[str, Any]) -> float:
     """Share of the pixels in cells with a value that have none themselves."""
     inside = totals["gaps"] + totals["pixels"] - totals["model_only"]
     return totals["gaps"] / inside if inside else math.nan
-
-
-def _root_mean_square(values: Sequence[float], weights: Sequence[int]) -> float:
-    known = [(v, w) for v, w in zip(values, weights) if math.isfinite(v) and w > 0]
-    total = sum(w for _, w in known)
-    return math.sqrt(sum(w * v**2 for v, w in known) / total) if total else math.nan
 
 
 def _tone(result: Downscaling, totals: dict[str, Any], share: float) -> str:
@@ -94,7 +54,7 @@ def _tone(result: Downscaling, totals: dict[str, Any], share: float) -> str:
 
 
 def _verdict(result: Downscaling, model: Model, totals: dict[str, Any], share: float, unit: str) -> list[str]:
-    fine, coarse = _cell_size(result.fine), _cell_size(result.coarse)
+    fine, coarse = result.fine.cell_label, result.coarse.cell_label
     kept = _kept(result, totals, coarse, unit)
     if result.gain == 0:
         why = (
@@ -108,7 +68,7 @@ def _verdict(result: Downscaling, model: Model, totals: dict[str, Any], share: f
         ]
     lines = [
         f"The {fine} map {kept} and adds detail with a standard deviation of "
-        f"{small(totals['detail_deviation'])} {unit} to the smooth field; {_forecast(result, share)}"
+        f"{_amount(totals['detail_deviation'], unit)} to the smooth field; {_forecast(result, share)}"
     ]
     if not result.gain_estimated:
         lines.append(
@@ -147,8 +107,8 @@ def _kept(result: Downscaling, totals: dict[str, Any], coarse: str, unit: str) -
     if not number:
         return f"has no {coarse} value to keep"
     if keeps(totals):
-        return f"keeps every {coarse} value (largest difference {small(largest)} {unit} in {values})"
-    left = f"root mean square difference {small(rms)}, largest {small(largest)} {unit} in {values}"
+        return f"keeps every {coarse} value (largest difference {_amount(largest, unit)} in {values})"
+    left = f"root mean square difference {small(rms)}, largest {_amount(largest, unit)} in {values}"
     if result.footprint_km is not None:
         return (
             f"keeps the {coarse} values, seen through a footprint of {result.footprint_km:g} km, to a tolerance "
@@ -167,7 +127,7 @@ def _forecast(result: Downscaling, share: float) -> str:
     only = "only " if share < LITTLE_SHARE else ""
     return (
         f"the detail is forecast to explain {only}{percent(share)} of what differs between neighbouring "
-        f"{_cell_size(result.coarse)} cells in blocks not seen in training."
+        f"{result.coarse.cell_label} cells in blocks not seen in training."
     )
 
 
@@ -195,7 +155,7 @@ def _key_figures(result: Downscaling, totals: dict[str, Any], share: float, unit
         KeyFigure(
             "Pixels",
             fmt(totals["pixels"]),
-            f"in {_plural(len(result.periods), 'period')}; {percent(_gap_share(totals))} of the area are gaps",
+            f"in {plural(len(result.periods), 'period')}; {percent(_gap_share(totals))} of the area are gaps",
         ),
     ]
     return figures
@@ -259,7 +219,7 @@ def _data(result: Downscaling, model: Model, totals: dict[str, Any], share: floa
 
 def _details(result: Downscaling, model: Model, fine: str, coarse: str) -> dict[str, Any]:
     return {
-        "Model": f"{model.title}, trained on {_typeset(model.form.label)}",
+        "Model": f"{model.title}, trained on {typeset(model.form.label)}",
         "Factors": ", ".join(model.factor_names),
         "Detail gain": f"{result.gain:.4g} ({'estimated in training' if result.gain_estimated else 'set by hand'})",
         "Fine grid": _grid_text(result.fine, fine),
@@ -277,21 +237,11 @@ def _grid_text(grid: Grid, size: str) -> str:
     )
 
 
-def _cell_size(grid: Grid) -> str:
-    """Mean side of a cell on the ground, such as `9 km`, `1 km` or `250 m`."""
-    metres = float(f"{math.sqrt(math.prod(grid.ground_cell_size())):.2g}")
-    return f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
-
-
-def _plural(count: int, word: str) -> str:
-    return f"{fmt(count)} {word}{'' if count == 1 else 's'}"
-
-
 def _span(periods: Sequence[PeriodResult]) -> str:
     if len(periods) <= 1:
         return periods[0].label if periods else "no period"
     return f"{len(periods)} periods from {periods[0].label} to {periods[-1].label}"
 
 
-def _typeset(text: str) -> str:
-    return text.replace("m3/m3", "m³/m³").replace(" x ", "\u00a0×\u00a0")
+def _amount(value: float, unit: str) -> str:
+    return f"{small(value)} {unit}".rstrip()

@@ -152,7 +152,3 @@ def small(value: float) -> str:
         return fmt(value, 3) if value else "0"
     mantissa, exponent = f"{value:.0e}".split("e")
     return f"{mantissa}e{int(exponent)}"
-
-
-def percent(share: float) -> str:
-    return f"{fmt(100 * share, 0)} %" if math.isfinite(share) else fmt(None)

@@ -8,8 +8,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ..raster.conserve import Conservation, Interpolation
+from ..raster.conserve import Conservation
 from ..raster.grid import Grid
+from ..raster.interpolation import Interpolation
 from ..raster.support import Array
 
 

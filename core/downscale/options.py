@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,13 +19,13 @@ class DownscaleOptions:
 
     conserve: additive, multiplicative or none. detail_gain: None takes the model's estimate. outside: whether pixels
     without a coarse value get a flagged model-only value. bounds: lowest and highest possible value in the target's
-    unit, None for the unit's default. periods: labels to do, empty for all.
+    unit, None for either one's default. periods: labels to do, empty for all.
     """
 
     conserve: str = ADDITIVE
     detail_gain: float | None = None
     outside: bool = False
-    bounds: tuple[float, float] | None = None
+    bounds: tuple[float | None, float | None] = (None, None)
     periods: Sequence[str] = ()
 
     def check(self, model: Model) -> None:
@@ -39,13 +40,14 @@ class DownscaleOptions:
             raise InputError(
                 f"The detail gain lies between 0 (smooth interpolation only) and 3, not at {self.detail_gain}."
             )
-        if self.bounds is not None and not self.bounds[0] < self.bounds[1]:
-            raise InputError(f"The lower bound {self.bounds[0]} is not below the upper bound {self.bounds[1]}.")
+        low, high = self.limits(model)
+        if not low < high:
+            raise InputError(f"The lowest possible value {low:g} is not below the highest one {high:g}.")
 
     def limits(self, model: Model) -> tuple[float, float]:
         """The bounds in use: 0 to 0.6 m3/m3 (widened to what the target itself holds), none for other units."""
-        if self.bounds is not None:
-            return self.bounds
+        lowest, highest = -math.inf, math.inf
         if model.target_unit == "m3/m3":
-            return min(0.0, model.target_range[0]), max(0.6, model.target_range[1])
-        return float("-inf"), float("inf")
+            lowest, highest = min(0.0, model.target_range[0]), max(0.6, model.target_range[1])
+        low, high = self.bounds
+        return lowest if low is None else low, highest if high is None else high

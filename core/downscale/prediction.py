@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..model.form import ANOMALIES, VALUES
 from ..model.model import Model
-from ..raster.conserve import Interpolation
+from ..raster.interpolation import Interpolation
 from ..raster.periods import Period
 from ..raster.stack import Stack
 from ..raster.support import Array
@@ -36,6 +36,7 @@ class FinePrediction:
             _check_unit(f"Factor {factor.name!r}", fine.unit(factor.name), factor.unit, fine.name)
         _check_unit("The target", coarse.unit(coarse.target_name or ""), model.target_unit, coarse.name)
         self.outside = np.zeros(len(self.names))
+        self.seen = np.zeros(len(self.names))
         self.valid_pixels = 0
 
     @property
@@ -46,6 +47,12 @@ class FinePrediction:
         """Factors without a band for `period`."""
         stacks = [self.fine] if self.model.form.kind == VALUES else [self.fine, self.coarse]
         return [name for name in self.names if not all(stack.has(name, period) for stack in stacks)]
+
+    def empty(self, period: Period | None) -> list[str]:
+        """Factors whose coarse reference in `period` would have no valid cell."""
+        if self.model.form.kind == VALUES:
+            return []
+        return [name for name in self.names if not np.isfinite(self.coarse.read(self.coarse.index(name, period))).any()]
 
     def references(self, period: Period | None, target: Array) -> list[Reference]:
         """Per factor what is subtracted from a strip: the coarse reference of the training form, interpolated.
@@ -63,9 +70,11 @@ class FinePrediction:
     ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         """The model's field (rows, cols), NaN where a factor is missing; where a factor leaves its training range."""
         raw = [self.fine.read(self.fine.index(name, period), row0, rows) for name in self.names]
-        valid = np.isfinite(raw[0])
-        for values in raw[1:]:
-            valid &= np.isfinite(values)
+        valid = np.ones(raw[0].shape, bool)
+        for k, values in enumerate(raw):
+            there = np.isfinite(values)
+            self.seen[k] += there.sum()
+            valid &= there
         outside = np.zeros(valid.shape, bool)
         x = np.empty((int(valid.sum()), len(raw)))
         for k, (values, reference, factor) in enumerate(zip(raw, references, self.model.factors)):
@@ -91,10 +100,10 @@ class FinePrediction:
             beyond = (values < factor.minimum - margin) | (values > factor.maximum + margin)
             share = float(beyond.mean()) if len(values) else 0.0
             if share > _FAR_OUT:
+                top = f"{factor.maximum:g} {factor.unit}".strip()
                 raise InputError(
                     f"Factor {name!r} lies far outside the range the model was trained on ({factor.minimum:g} to "
-                    f"{factor.maximum:g} {factor.unit}) in {share:.0%} of the pixels: check its unit, or train on this "
-                    "region and season."
+                    f"{top}) in {share:.0%} of the pixels: check its unit, or train on this region and season."
                 )
 
     def _reference(self, values: Array, trained: NDArray[np.bool_], name: str, period: Period | None) -> Reference:

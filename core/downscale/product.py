@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..progress import Progress
-from ..raster.conserve import hold_bounds
+from ..raster.bounds import hold_bounds
 from ..raster.periods import Period
 from ..raster.stack import StackWriter
 from ..raster.support import Array, RunningMean, Support

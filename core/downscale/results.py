@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +74,24 @@ class Downscaling:
     notes: list[str] = field(default_factory=list)
 
     @property
+    def totals(self) -> dict[str, Any]:
+        """Sums over the periods, and root mean squares weighted by what each period counted."""
+        periods = self.periods
+        pixels, cells = [p.pixels for p in periods], [p.conserved_cells for p in periods]
+        return {
+            "pixels": sum(pixels),
+            "gaps": sum(p.gaps for p in periods),
+            "model_only": sum(p.model_only for p in periods),
+            "clipped": sum(p.clipped for p in periods),
+            "conserved_cells": sum(cells),
+            "uncovered_cells": sum(p.uncovered_cells for p in periods),
+            "left_over_max": max((p.left_over for p in periods if math.isfinite(p.left_over)), default=math.nan),
+            "left_over_rms": _root_mean_square([p.left_over_rms for p in periods], cells),
+            "detail_deviation": _root_mean_square([p.detail for p in periods], pixels),
+            "coarse_deviation": _root_mean_square([p.coarse_deviation for p in periods], cells),
+        }
+
+    @property
     def display_range(self) -> tuple[float, float]:
         """Values between which a map is coloured: nearly all of those in the pictures."""
         shown = np.concatenate([picture.fine[np.isfinite(picture.fine)] for picture in self.pictures])
@@ -78,3 +99,9 @@ class Downscaling:
             return 0.0, 1.0
         low, high = np.quantile(shown, [0.01, 0.99])
         return float(low), float(max(high, low + 1e-6))
+
+
+def _root_mean_square(values: Sequence[float], weights: Sequence[int]) -> float:
+    known = [(v, w) for v, w in zip(values, weights) if math.isfinite(v) and w > 0]
+    total = sum(w for _, w in known)
+    return math.sqrt(sum(w * v**2 for v, w in known) / total) if total else math.nan

@@ -14,9 +14,9 @@ from ..raster.grid import Grid
 from ..raster.periods import Period
 from ..raster.stack import Stack
 from .layers import as_moisture, find_products
+from .metrics import Floats
 from .observations import Observations, project
 
-Floats = NDArray[np.float64]
 Smooth = Callable[[Floats, Grid, Floats, Floats], Floats]
 # Influence of a cell in the smooth conserving field falls to about a sixth per cell: 12 cells leave 1e-9.
 _MARGIN = 12

@@ -20,6 +20,8 @@ _MISSING_WORDS = frozenset(
     + tuple("- -- --- nan na n/a n.a. null none nil nat missing nodata no_data m * ?".split())
 )
 _MISSING_CODES = (-9999.0, -999.0, -99.0, -99.9, -999.9, -9999.9, 9999.0, 99999.0, 999.0)
+# Drier soil than 0.6 percent by volume is rare; as m3/m3 that is saturation.
+_DRIEST_PERCENT, _MOST_DRIEST = 0.6, 0.05
 _CLOCK = r"\d{1,2}(?::?\d\d){0,2}(?:[.,]\d+)?\s*(?:[AaPp]\.?[Mm]\.?)?"
 _TIME = rf"(?:[T\s,]+{_CLOCK}\s*(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?)?"
 _ISO = re.compile(rf"(\d{{4}})([-/.])(\d{{1,2}})(?:\2(\d{{1,2}}))?{_TIME}$")
@@ -64,13 +66,11 @@ def numbers(values: Iterable[object]) -> Column:
 
 
 def dates(values: Iterable[object] | None, order: str = "auto", count: int = 0) -> Column:
-    """datetime64[D] from dates, datetimes and text; NaT for missing, and for bare years, which do not name a
-    day.
+    """datetime64[D] from dates, datetimes and text; NaT for missing, and for bare years, which do not name a day.
 
-    `order` says how 03/04/2019 is meant ("day first", "month first"); "auto" takes the one order that all
-    values allow. Times of day and zones are dropped. `values` None gives `count` undated rows. Raises
-    InputError for text that is no date, for an order that some value contradicts, and in "auto" where nothing
-    proves an order.
+    `order` says how 03/04/2019 is meant ("day first", "month first"); "auto" takes the one order that all values allow.
+    Times of day and zones are dropped. `values` None gives `count` undated rows. Raises InputError for text that is no
+    date, for an order that some value contradicts, and in "auto" where nothing proves an order.
     """
     if order not in ORDERS:
         raise InputError(f"The order of dates must be one of {', '.join(ORDERS)}, not {order!r}.")
@@ -117,6 +117,12 @@ def volumetric(values: NDArray[np.float64], unit: str = "auto") -> Column:
             raise InputError(
                 f"Values reach {largest:g} with a median of {middle:g}: neither m3/m3 nor percent by volume; "
                 "correct the outliers or convert the field to m3/m3 first."
+            )
+        low = known[(known > 0) & (known < _DRIEST_PERCENT)]
+        if len(low) > _MOST_DRIEST * len(known):
+            raise InputError(
+                f"{len(low)} of {len(known)} values lie below {_DRIEST_PERCENT:g} while half are above {middle:g}: "
+                "m3/m3 and percent seem to be mixed; bring them to one unit, or set the unit if they are in one."
             )
         unit = "percent"
         notes.append(f"Values run from {known.min():g} to {largest:g}: taken as percent by volume and divided by 100.")

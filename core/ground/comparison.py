@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError
-from .metrics import NAN, Agreement, Floats, complete, correlation
+from ..statistics import correlation
+from .metrics import NAN, Agreement, Floats, complete
 
 REPEATS = 2000
 
@@ -169,9 +170,7 @@ def _draws(rng: np.random.Generator, count: int, size: int) -> Floats:
 
 
 def _differences(sums: Floats) -> Floats:
-    """(5, resamples): r of the product, and product minus baseline in r, mean r of stations, RMSE and
-    ubRMSE.
-    """
+    """(5, resamples): r of the product, and product minus baseline in r, mean r of stations, RMSE and ubRMSE."""
     n, a, b, y, aa, ab, ay, bb, by, yy, ea, eea, eb, eeb, stations, gain = sums.T
     with np.errstate(invalid="ignore", divide="ignore"):
         va, vb, vy = aa - a * a / n, bb - b * b / n, yy - y * y / n
@@ -184,9 +183,7 @@ def _differences(sums: Floats) -> Floats:
 
 
 def _percentiles(value: float, drawn: Floats, stations: int) -> Interval:
-    """The 95 % interval of an estimate from its resamples, further out the fewer stations there are, as
-    Student's t.
-    """
+    """The 95 % interval of an estimate from its resamples, further out the fewer stations there are, as Student's t."""
     from scipy.stats import norm, t
 
     drawn = drawn[np.isfinite(drawn)]

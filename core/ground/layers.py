@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..raster.bands import is_percent
 from ..raster.grid import Grid
 from ..raster.periods import Period, without_date
 from ..raster.stack import Stack
+from .metrics import Floats
 
-_PERCENT = ("%", "percent", "vol%", "vol.%", "% vol", "%vol")
-Floats = NDArray[np.float64]
 _NOT_MOISTURE = re.compile(
     r"uncert|quality|flag|error|std|stdev|\bsd\b|_sd$|count|share|mask|weight|valid", re.IGNORECASE
 )
@@ -79,6 +78,8 @@ def target_band(stack: Stack, band_name: str | None = None) -> str:
         return stack.target_name
     if "soil_moisture" in names:
         return "soil_moisture"
+    if names == ["quality"]:
+        raise InputError(f"{stack.name} holds quality codes, not soil moisture: give the map that they belong to.")
     likely = [name for name in names if not _NOT_MOISTURE.search(name)] if len(names) > 1 else names
     if len(likely) != 1:
         raise InputError(f"{stack.name} has the bands {', '.join(names)}: say which one is soil moisture.")
@@ -88,7 +89,7 @@ def target_band(stack: Stack, band_name: str | None = None) -> str:
 def as_moisture(values: Floats, unit: str, name: str) -> tuple[Floats, list[str]]:
     """Percent to m3/m3, and a stop where values cannot be m3/m3."""
     notes = []
-    if unit.strip().lower() in _PERCENT:
+    if is_percent(unit):
         values = values / 100
         notes.append(
             f"{name} is in percent: taken as percent by volume and divided by 100; "

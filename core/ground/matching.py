@@ -17,9 +17,9 @@ from ..raster.periods import Period
 from ..raster.stack import Stack
 from .baseline import Baseline, Smooth
 from .layers import Product, as_moisture, find_products
+from .metrics import Floats
 from .observations import Observations, project
 
-Floats = NDArray[np.float64]
 _TILE = 256
 
 

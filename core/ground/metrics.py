@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..statistics import correlation, is_constant
+
 Floats = NDArray[np.float64]
 NAN = math.nan
 R_CLASSES = ("below 0", "0 to 0.2", "0.2 to 0.4", "0.4 to 0.6", "0.6 to 0.8", "0.8 to 1")
@@ -87,14 +89,6 @@ def agreement(product: ArrayLike, reference: ArrayLike, n_effective: float | Non
     )
 
 
-def correlation(x: Floats, y: Floats) -> float:
-    """Pearson's r of two finite series; NaN below 3 pairs or where one does not vary."""
-    if len(x) < 3 or is_constant(x) or is_constant(y):
-        return NAN
-    a, b = x - x.mean(), y - y.mean()
-    return float(np.clip(a @ b / math.sqrt((a @ a) * (b @ b)), -1, 1))
-
-
 def r_interval(r: float, n: float, level: float = 0.95) -> tuple[float, float]:
     """Fisher's interval of a correlation of `n` independent pairs; NaN for n <= 3."""
     from scipy.stats import norm
@@ -111,9 +105,8 @@ def n_effective(x: ArrayLike, y: ArrayLike, time: ArrayLike | None = None) -> fl
     """Effective number of pairs of two series with lag-1 autocorrelation (Bartlett): n (1 - rx ry)/(1 + rx
     ry), in [3, n].
 
-    `time` (any unit; default one step apart) orders the pairs. Only neighbours about one median step apart
-    (half to one and a half) enter rx and ry, so gaps do no harm. NaN below 5 pairs or 3 such neighbours, or
-    without variation.
+    `time` (any unit; default one step apart) orders the pairs. Only neighbours about one median step apart (half to one
+    and a half) enter rx and ry, so gaps do no harm. NaN below 5 pairs or 3 such neighbours, or without variation.
     """
     step = np.arange(np.size(x), dtype=float) if time is None else np.asarray(time).astype(float)
     a, b, step = complete(x, y, step)
@@ -132,12 +125,10 @@ def n_effective(x: ArrayLike, y: ArrayLike, time: ArrayLike | None = None) -> fl
 
 
 def n_effective_in_space(x: ArrayLike, y: ArrayLike, east: ArrayLike, north: ArrayLike, classes: int = 13) -> float:
-    """Effective number of pairs of two fields seen at points, in [3, n]; coordinates in metres or any one
-    unit.
+    """Effective number of pairs of two fields seen at points, in [3, n]; coordinates in metres or any one unit.
 
-    Dutilleul 1993 (doi:10.2307/2532625): 1 + tr(B Rx) tr(B Ry) / tr(B Rx B Ry), with R from Moran's I in
-    `classes` classes of distance of equal width. More than 2000 points are thinned evenly, since all pairs of
-    distances are held.
+    Dutilleul 1993 (doi:10.2307/2532625): 1 + tr(B Rx) tr(B Ry) / tr(B Rx B Ry), with R from Moran's I in `classes`
+    classes of distance of equal width. More than 2000 points are thinned evenly, since all pairs of distances are held.
     """
     columns = np.stack([np.asarray(v, float) for v in (x, y, east, north)])
     columns = columns[:, np.isfinite(columns).all(axis=0)]
@@ -160,9 +151,7 @@ def n_effective_in_space(x: ArrayLike, y: ArrayLike, east: ArrayLike, north: Arr
 
 
 def r_class_counts(r: Iterable[float]) -> tuple[int, ...]:
-    """Stations per class of `R_CLASSES`; classes hold their lower limit, the last also 1; NaN is not
-    counted.
-    """
+    """Stations per class of `R_CLASSES`; classes hold their lower limit, the last also 1; NaN is not counted."""
     values = np.array([v for v in r if not math.isnan(v)], dtype=float)
     index = np.where(values < 0, 0, np.clip(np.searchsorted([0.2, 0.4, 0.6, 0.8], values, side="right") + 1, 1, 5))
     return tuple(int(c) for c in np.bincount(index.astype(np.intp), minlength=6))
@@ -186,11 +175,6 @@ def complete(*series: ArrayLike) -> tuple[Floats, ...]:
     return tuple(a[keep] for a in arrays)
 
 
-def is_constant(x: Floats) -> bool:
-    """No variation beyond rounding."""
-    return len(x) == 0 or bool(np.ptp(x) <= 1e-12 * np.abs(x).max())
-
-
 def _ranks(x: Floats) -> Floats:
     from scipy.stats import rankdata
 
@@ -203,9 +187,7 @@ def _lag_one(x: Floats, near: NDArray[np.bool_]) -> float:
 
 
 def _moran_matrix(values: Floats, index: NDArray[np.intp], classes: int) -> Floats:
-    """Correlation by class of distance, laid out for every pair of points; `index` holds `classes` on the
-    diagonal.
-    """
+    """Correlation by class of distance, laid out for every pair of points; `index` holds `classes` on the diagonal."""
     z = values - values.mean()
     flat = index.ravel()
     pairs = np.bincount(flat, minlength=classes + 1)

@@ -13,8 +13,7 @@ from osgeo import osr
 from ..errors import InputError
 from ..raster.grid import Grid
 from .columns import dates, numbers, volumetric
-
-Floats = NDArray[np.float64]
+from .metrics import Floats
 
 
 @dataclass(frozen=True)
@@ -60,9 +59,8 @@ def clean_observations(
     """Observations from the columns of a table, one entry per row; `station` or `date` None where there is no
     such field.
 
-    See `numbers`, `dates` and `volumetric` for missing words, orders of dates and units. Without
-    names every place is a station; a name at places more than about 100 m apart becomes several. Raises
-    InputError.
+    See `numbers`, `dates` and `volumetric` for missing words, orders of dates and units. Without names every place is a
+    station; a name at places more than about 100 m apart becomes several. Raises InputError.
     """
     if not crs_wkt:
         raise InputError("The station layer has no coordinate reference system: assign one first.")

@@ -28,7 +28,7 @@ from .metrics import (
 from .observations import Observations
 from .results import Comparison, PointValidation, ProductValidation, StationRow, StationSummary
 from .spatial import inside_cells, spatial_agreement
-from .verdict import cell_size_label, design, verdict
+from .verdict import design, verdict
 
 
 def validate_points(
@@ -45,13 +45,15 @@ def validate_points(
 ) -> PointValidation:
     """Score products (m3/m3) and their coarse source against stations, on the same pairs.
 
-    `min_pairs` (at least 3) is the least number of pairs of a station that enters means over stations, of
-    stations in a period that enters spatial means, and of pairs in all. Raises InputError where too few are
-    left, with why.
+    `min_pairs` (at least 3) is the least number of pairs of a station that enters means over stations, of stations in a
+    period that enters spatial means, and of pairs in all. Raises InputError where too few are left, with why.
     """
     if min_pairs < 3:
         raise InputError(f"At least 3 pairs are needed for a correlation, not {min_pairs}: raise that minimum.")
     progress = progress or Progress()
+    # First, since they may tell why too few pairs are left.
+    for note in observations.notes:
+        progress.info(note)
     sampled = sample_products(
         products,
         observations,
@@ -66,7 +68,7 @@ def validate_points(
         progress.check()
         progress.set(0.7 + 0.3 * number / len(sampled), f"Scoring {pairs.product}")
         results.append(score_pairs(pairs, observations.crs_wkt, min_pairs=min_pairs, seed=seed))
-    for note in dict.fromkeys((*observations.notes, *(note for result in results for note in result.notes))):
+    for note in dict.fromkeys(note for result in results for note in result.notes):
         progress.info(note)
     known = observations.date[~np.isnat(observations.date)]
     first, last = (str(known.min()), str(known.max())) if len(known) else ("", "")
@@ -92,7 +94,7 @@ def score_pairs(pairs: Pairs, crs_wkt: str, *, min_pairs: int = 3, seed: int = 0
         why = ", ".join(f"{count} observations {reason}" for reason, count in pairs.dropped.items())
         raise InputError(
             f"Only {len(pairs)} pairs of {pairs.product} and the stations are left, "
-            f"at least {min_pairs} are needed{': ' + why if why else ''}."
+            f"at least {min_pairs} are needed{': ' + why if why else ''}{_what_to_check(pairs)}."
         )
     series = {"product": pairs.predicted}
     if pairs.has_baseline:
@@ -106,7 +108,7 @@ def score_pairs(pairs: Pairs, crs_wkt: str, *, min_pairs: int = 3, seed: int = 0
         for source in series
         if source != "product"
     }
-    cell_size = cell_size_label(pairs.grid)
+    cell_size = pairs.grid.cell_label
     return ProductValidation(
         product=pairs.product,
         cell_size=cell_size,
@@ -219,3 +221,15 @@ def _wilcoxon(gains: Floats) -> float:
 
     # Fewer than 6 differences can never be significant at 5 %.
     return float(wilcoxon(gains).pvalue) if np.count_nonzero(gains) >= 6 else NAN
+
+
+def _what_to_check(pairs: Pairs) -> str:
+    """For the reason that cost most observations."""
+    worst = max(pairs.dropped, key=lambda reason: pairs.dropped[reason], default="")
+    dated = [period.label for period in pairs.periods if period is not None]
+    return {
+        "on no date of the product": f"; its dates are {dated[0]} to {dated[-1]}" if dated else "",
+        "outside the product": "; check coordinates and reference system of the points",
+        "without a product value": "; check the nodata of the map",
+        "without a coarse value": "; check dates and extent of the coarse source",
+    }.get(worst, "")

@@ -7,11 +7,11 @@ from typing import Any
 
 from osgeo import osr
 
-from ..report import Figure, KeyFigure, Report, Section, Table, Text, charts, fmt
+from ..report import Figure, KeyFigure, Report, Section, Table, Text, charts, fmt, plural, typeset
 from .comparison import REPEATS
 from .points_sections import product_sections
 from .results import PointValidation, ProductValidation
-from .wording import SOURCES, field_names, interval_text, plural, typeset
+from .wording import SOURCES, field_names, interval_text
 
 _DETAILED = 6  # products; more stand in the comparison and the files only
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..report import Figure, Section, Table, Text, charts, fmt, fmt_p
+from ..report import Figure, Section, Table, Text, charts, fmt, fmt_p, plural
 from ..report.html import Block
 from .comparison import REPEATS, Interval
 from .results import ProductValidation
 from .station_sections import in_time, inside_cells, on_the_map, over_stations
-from .wording import SOURCES, field_names, plural
+from .wording import SOURCES, field_names
 
 _RESAMPLES = f"95\u00a0% intervals from {fmt(REPEATS)} resamples of whole stations"
 

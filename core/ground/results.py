@@ -12,13 +12,6 @@ from .matching import Pairs
 from .metrics import Agreement, IdentityCheck
 from .spatial import InsideCell, SpatialAgreement
 
-# The fields that are scored: the product and its coarse source, as it is and smoothly interpolated.
-LABELS = {
-    "product": "product",
-    "smooth": "coarse source, smoothly interpolated",
-    "coarse": "coarse source, replicated cell",
-}
-
 
 @dataclass(frozen=True)
 class StationRow:
@@ -97,9 +90,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class ProductValidation:
-    """All scores of one product. Dicts keyed by source hold "product" and, with a baseline, "smooth" and
-    "coarse".
-    """
+    """All scores of one product. Dicts keyed by source hold "product" and, with a baseline, "smooth" and "coarse"."""
 
     product: str
     cell_size: str

@@ -7,18 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..statistics import correlation
 from .comparison import Interval, station_bootstrap
 from .matching import Pairs
-from .metrics import Floats, correlation
+from .metrics import Floats
 
 _MIN_CELLS = 3
 
 
 @dataclass(frozen=True)
 class SpatialAgreement:
-    """Correlation over the stations within each period, and its mean over the periods in which every source
-    has one.
-    """
+    """Correlation over the stations within each period, and its mean over the periods in which every source has one."""
 
     periods: int
     mean: dict[str, float]
@@ -49,8 +48,7 @@ def spatial_agreement(pairs: Pairs, series: dict[str, Floats], min_pairs: int) -
             r = {source: correlation(values[at], pairs.observed[at]) for source, values in series.items()}
             period = pairs.periods[k]
             rows.append(("undated" if period is None else period.label, int(at.sum()), r))
-    # A source that never has a correlation (all stations in one coarse cell) must not empty the means of the
-    # others.
+    # A source that never has a correlation (all stations in one coarse cell) must not empty the means of the others.
     alive = [source for source in series if any(not math.isnan(r[source]) for _, _, r in rows)]
     common = [r for _, _, r in rows if alive and all(not math.isnan(r[source]) for source in alive)]
     if not common:

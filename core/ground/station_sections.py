@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from osgeo import osr
 
-from ..report import Figure, Table, Text, charts, fmt
+from ..report import Figure, Table, Text, charts, fmt, plural
 from ..report.html import Block
 from .metrics import R_CLASSES
 from .results import ProductValidation, StationRow
-from .wording import field_names, interval_text, plural
+from .wording import field_names, interval_text
 
 _PANELS = 6
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 
-from ..raster.grid import Grid
+from ..report import plural
 from .comparison import REPEATS
 from .metrics import Agreement
 from .results import Comparison, StationRow, Verdict
-from .wording import plural
 
 _STATIONS_FOR_A_VERDICT = 5
 # The tone by R and whether ubRMSE grew, and how the two are joined: an error that contradicts R makes the
@@ -86,9 +85,3 @@ def design(baseline: bool) -> str:
         "of whole stations; p values and intervals of R use the effective number of pairs. Scores are "
         "independent only of stations that did not serve to train or calibrate the product."
     )
-
-
-def cell_size_label(grid: Grid) -> str:
-    width, height = grid.ground_cell_size()
-    metres = float(f"{math.sqrt(width * height):.2g}")
-    return f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"

@@ -1,9 +1,8 @@
-"""Words and numbers that the verdict and the report share."""
+"""What the scored fields and their intervals are called on a page."""
 
 from __future__ import annotations
 
 import math
-import re
 
 from ..report import fmt
 from .comparison import Interval
@@ -11,17 +10,6 @@ from .results import ProductValidation
 
 SOURCES = {"smooth": "smooth", "coarse": "cell value"}
 _FIELDS = {"smooth": "Coarse source, smooth", "coarse": "Coarse source, cell value"}
-
-
-def plural(count: int, word: str) -> str:
-    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
-
-
-def typeset(text: str) -> str:
-    """Units, minus signs and percentages as a page shows them."""
-    text = text.replace("m3/m3", "m³/m³").replace(" %", "\u00a0%")
-    text = re.sub(r"(?<![\w.])-(?=0\.0+(?!\d))", "", text)
-    return re.sub(r"(?<![\w.])-(?=\d)", "\u2212", text)
 
 
 def field_names(product: ProductValidation) -> dict[str, str]:

@@ -15,6 +15,8 @@ from .predictor import Array, Arrays, array_of, in_threads
 _DEEPEST = 10_000  # levels; trees grown on any real table have some tens
 _NODES_AT_ONCE = 2**19
 
+_PIXELS = 65536  # rows per call: fewer would pay for the calls
+
 
 class ForestPredictor:
     """The mean of regression trees, equal to the last bit to scikit-learn with one job.
@@ -82,7 +84,7 @@ class ForestPredictor:
                 total += trees[number].predict(rows)[:, 0] if trees else self._descend(number, rows)
             return total / self.count
 
-        return in_threads(block, single)
+        return in_threads(block, single, _PIXELS)
 
     def arrays(self) -> Mapping[str, NDArray[np.generic]]:
         return {

@@ -10,12 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InputError
+from .predictor import Array
 
 VALUES, ANOMALIES, CONTRASTS = "values", "anomalies", "contrasts"
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,11 @@ class Form:
             valid = np.isfinite(field)
             return np.full(field.shape, field[valid].mean() if valid.any() else np.nan)
         return window_mean(field, self.window)
+
+
+def map_contrasts(maps: Array, window: int) -> Array:
+    """(periods, rows, cols) minus the mean of the valid cells in the `window` x `window` cells around each cell."""
+    return np.stack([one - window_mean(one, window) for one in maps])
 
 
 def window_mean(field: Array, window: int) -> Array:

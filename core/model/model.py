@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,9 @@ from ..errors import InputError
 from .form import Form
 from .linear import LinearPredictor
 from .predictor import Array, Predictor
+
+# From these shares of held-out contrasts on, the detail is worth adding, or at least a small gain.
+GOOD_SHARE, LITTLE_SHARE = 0.25, 0.05
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,18 @@ class DetailGain:
     standard_error: float
     share_explained: float
     window: int
+
+    def share_with(self, gain: float) -> float:
+        """Share of held-out contrasts that the detail explains with another `gain`.
+
+        It is a parabola in the gain, known from its value and slope at the model's own gain; NaN where that is 0.
+        """
+        if gain == 0:
+            return 0.0
+        if gain == self.value:
+            return self.share_explained
+        at_own = self.value * (2 * self.slope - self.value)
+        return self.share_explained * gain * (2 * self.slope - gain) / at_own if at_own > 0 else math.nan
 
 
 @dataclass(frozen=True)

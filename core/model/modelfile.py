@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..atomic import whole_file
 from ..errors import InputError
+from ..plain import plain
 from .forest import ForestPredictor
 from .form import Form
 from .linear import LinearPredictor
@@ -52,7 +53,7 @@ def save_model(model: Model, path: str | Path) -> None:
     if model.trend is not None:
         parts["trend"] = model.trend.arrays()
     with whole_file(path) as work, zipfile.ZipFile(work, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        _add(archive, "model.json", json.dumps(_plain(document), indent=1, allow_nan=False).encode())
+        _add(archive, "model.json", json.dumps(plain(document), indent=1, allow_nan=False).encode())
         for part, arrays in parts.items():
             for name, array in arrays.items():
                 buffer = io.BytesIO()
@@ -216,16 +217,3 @@ def _short_int(digits: str) -> int:
 
 def _no_constant(name: str) -> float:
     raise ValueError(name)
-
-
-def _plain(value: Any) -> Any:
-    """Plain JSON values: numpy scalars unpacked, NaN and infinities as null."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -28,6 +28,10 @@ from .target import Target, TargetBands, find_target
 __all__ = ["CommonGrid", "GridOptions", "about_one_kilometre", "make_common_grid"]
 
 
+_SHARE = "valid_share"
+_WET = 0.55  # m3/m3: the porosity of mineral soils ends about here
+
+
 @dataclass(frozen=True)
 class CommonGrid:
     """What was made: grids, matched dates (one row per factor and period), and what the log should say.
@@ -50,6 +54,12 @@ class CommonGrid:
     footprint_km: float | None
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def complete_periods(self) -> list[Period | None]:
+        """The periods that have every factor."""
+        lacking = {one.period for one in self.matches if not one.sources}
+        return [] if None in lacking else [period for period in self.periods if period not in lacking]
+
 
 def make_common_grid(
     target_layers: Sequence[str],
@@ -70,8 +80,15 @@ def make_common_grid(
         series = factor_series(stacks, set(options.categorical), options.factor_names, notes)
         _check_target_is_no_factor(found, series)
         target, fine = _grids(found, series, options)
+        wettest = float(np.nanquantile(target.values, 0.99))
+        if target.unit == "m3/m3" and wettest > _WET:
+            notes.append(
+                f"The target {target.name!r} reaches {wettest:.2f} m3/m3, more than mineral soil holds: check that it "
+                "is not relative saturation (0 to 1)."
+            )
         matches = match(target.periods, series)
         plan = plan_bands(matches, series, fine, options.method, notes, progress)
+        _check_names(plan)
         cell = Support(fine, target.grid)
         footprint = Support(fine, target.grid, options.footprint_km) if options.footprint_km is not None else None
         tags = {"RATIO": str(cell.ratio or 0), "MIN_VALID_SHARE": f"{options.min_valid_share:g}"}
@@ -80,7 +97,7 @@ def make_common_grid(
         coarse_bands = [
             *(Band(target.name, period, target.unit, TARGET) for period in target.periods),
             *(one.band for one in plan),
-            *(Band("valid_share", period, "1", "share") for period in target.periods),
+            *(Band(_SHARE, period, "1", "share") for period in target.periods),
         ]
         fine_out = stack.enter_context(StackWriter(fine_path, fine, [one.band for one in plan], tags))
         coarse_out = stack.enter_context(StackWriter(coarse_path, target.grid, coarse_bands, tags))
@@ -147,11 +164,24 @@ def _check_target_is_no_factor(target: TargetBands, series: Sequence[FactorSerie
             )
 
 
+def _check_names(plan: Sequence[PlannedBand]) -> None:
+    """Raise InputError where two bands would have one name: stacks are read by name."""
+    seen = set()
+    for one in plan:
+        if one.band.name == _SHARE:
+            raise InputError(f"A factor cannot be called {_SHARE!r}, as a band of the COARSE stack is: rename it.")
+        if (one.band.name, one.band.period) in seen:
+            raise InputError(
+                f"Factor {one.band.name!r} would be there twice, once as the share of a class: rename one of them."
+            )
+        seen.add((one.band.name, one.band.period))
+
+
 def _grids(found: TargetBands, series: Sequence[FactorSeries], options: GridOptions) -> tuple[Target, Grid]:
     """Target cut to the cells that the factors (and the extent asked for) reach, and the fine grid."""
     # A series of many dates has few different grids.
     names = {stack.grid: f"factor {one.name!r}" for one in series for stack in one.stacks()}
-    limits: list[tuple[str, Box]] = [(what, extent_in(found.grid, grid)) for grid, what in names.items()]
+    limits: list[tuple[str, Box]] = [(what, extent_in(found.grid, grid, what)) for grid, what in names.items()]
     if options.extent is not None:
         limits.append(("the extent asked for", options.extent))
     chosen = Grid.of(options.fine_grid) if options.fine_grid else None

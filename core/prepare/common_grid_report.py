@@ -8,7 +8,7 @@ from typing import Any
 
 from ..raster.grid import Grid
 from ..raster.periods import Period
-from ..report import Figure, KeyFigure, Report, Section, Table, Text, charts, fmt
+from ..report import Figure, KeyFigure, Report, Section, Table, Text, charts, fmt, percent, plural
 from .common_grid import CommonGrid
 from .matching import Match
 
@@ -20,12 +20,12 @@ _LOW_SHARE = 0.5
 def common_grid_report(result: CommonGrid) -> Report:
     """The report of FINE and COARSE stacks; `data` holds counts, shares and grids."""
     missing = [one for one in result.matches if not one.sources]
-    complete = _complete_periods(result)
-    fine, coarse = _cell_size(result.fine), _cell_size(result.coarse)
+    complete = result.complete_periods
+    fine, coarse = result.fine.cell_label, result.coarse.cell_label
     factors = _factor_table(result)
     return Report(
         title="Common grid",
-        subtitle=f"{_plural(len(result.factors), 'factor')} at {fine} and {coarse} for {result.target}, "
+        subtitle=f"{plural(len(result.factors), 'factor')} at {fine} and {coarse} for {result.target}, "
         f"{_span(result.periods)}",
         verdict="\n".join(_verdict(result, missing, complete)),
         tone=_tone(result, missing, complete),
@@ -33,8 +33,8 @@ def common_grid_report(result: CommonGrid) -> Report:
             KeyFigure("Factors", fmt(len(result.factors)), "bands per period, classes counted one by one"),
             KeyFigure("Periods", fmt(len(result.periods)), f"{fmt(len(complete))} with every factor"),
             KeyFigure("Factor dates missing", fmt(len(missing)), f"of {fmt(len(result.matches))} looked for"),
-            KeyFigure("Lowest valid share", _percent(_lowest(result)[1]), _lowest(result)[0]),
-            KeyFigure("Target valid", _percent(result.target_valid), "of coarse cells and periods"),
+            KeyFigure("Lowest valid share", percent(_lowest(result)[1]), _lowest(result)[0]),
+            KeyFigure("Target valid", percent(result.target_valid), "of coarse cells and periods"),
         ],
         sections=[
             Section("What was matched with what", _match_blocks(result, missing)),
@@ -56,16 +56,16 @@ def common_grid_report(result: CommonGrid) -> Report:
 
 def _verdict(result: CommonGrid, missing: Sequence[Match], complete: Sequence[Period | None]) -> list[str]:
     named = len(dict.fromkeys(one.factor for one in result.matches))
-    periods = _plural(len(result.periods), "period")
+    periods = plural(len(result.periods), "period")
     empty = [name for name, share in result.valid_share.items() if not share > 0]
     if missing:
         lines = [
-            f"{fmt(len(missing))} of {_plural(len(result.matches), 'factor date')} "
+            f"{fmt(len(missing))} of {plural(len(result.matches), 'factor date')} "
             f"{'is' if len(missing) == 1 else 'are'} missing: {fmt(len(complete))} of {periods} "
             f"{'has' if len(complete) == 1 else 'have'} every factor and can be used."
         ]
     else:
-        lines = [f"The common grid is complete: {_plural(named, 'factor')} in {periods}, none missing."]
+        lines = [f"The common grid is complete: {plural(named, 'factor')} in {periods}, none missing."]
     if empty:
         lines.insert(
             0,
@@ -80,7 +80,7 @@ def _verdict(result: CommonGrid, missing: Sequence[Match], complete: Sequence[Pe
     partly = _partly(result)
     if partly:
         lines.append(
-            f"{_plural(len(partly), 'factor date')} rest{'s' if len(partly) == 1 else ''} on layers that cover less "
+            f"{plural(len(partly), 'factor date')} rest{'s' if len(partly) == 1 else ''} on layers that cover less "
             "than half of the period's days."
         )
     return lines
@@ -92,26 +92,14 @@ def _tone(result: CommonGrid, missing: Sequence[Match], complete: Sequence[Perio
     return "neutral" if missing or _lowest(result)[1] < _LOW_SHARE else "good"
 
 
-def _complete_periods(result: CommonGrid) -> list[Period | None]:
-    lacking = {one.period for one in result.matches if not one.sources}
-    return [] if None in lacking else [period for period in result.periods if period not in lacking]
-
-
 def _lowest(result: CommonGrid) -> tuple[str, float]:
     known = [(share, name) for name, share in result.valid_share.items() if math.isfinite(share)]
     share, name = min(known, default=(math.nan, ""))
     return name, share
 
 
-def _days_share(one: Match) -> float:
-    """Share of the period's days that the matched layers cover; NaN for static factors and for what is missing."""
-    if one.period is None or not one.sources:
-        return math.nan
-    return min(1.0, sum(days for _, _, days in one.sources) / one.period.days)
-
-
 def _partly(result: CommonGrid) -> list[Match]:
-    return [one for one in result.matches if _days_share(one) < 0.5]
+    return [one for one in result.matches if one.days_share < 0.5]
 
 
 def _match_blocks(result: CommonGrid, missing: Sequence[Match]) -> list[Any]:
@@ -122,7 +110,7 @@ def _match_blocks(result: CommonGrid, missing: Sequence[Match]) -> list[Any]:
     for name, found in by_factor.items():
         static = all(one.period is None for one in found)
         here = [one for one in found if one.sources]
-        lowest = min((_days_share(one) for one in here if one.period is not None), default=None)
+        lowest = min((one.days_share for one in here if one.period is not None), default=None)
         rows.append(
             [
                 name,
@@ -196,7 +184,7 @@ def _grid_table(result: CommonGrid) -> Table:
     return Table(
         ["Grid", "CRS", "Columns", "Rows", "Cell width", "Cell height", "On the ground"],
         [
-            [name, grid.crs_name, grid.cols, grid.rows, grid.cell_width, grid.cell_height, _cell_size(grid)]
+            [name, grid.crs_name, grid.cols, grid.rows, grid.cell_width, grid.cell_height, grid.cell_label]
             for name, grid in (("FINE", result.fine), ("COARSE", result.coarse))
         ],
         f"The two grids; cell sizes in units of the CRS. {nested} The target stays on its own grid.",
@@ -224,7 +212,7 @@ def _data(result: CommonGrid, missing: Sequence[Match], complete: Sequence[Perio
         "fine": _grid_data(result.fine),
         "coarse": _grid_data(result.coarse),
         "matches": [
-            {"factor": one.factor, "period": _label(one.period), "matched": one.text, "days_share": _days_share(one)}
+            {"factor": one.factor, "period": _label(one.period), "matched": one.text, "days_share": one.days_share}
             for one in result.matches
         ],
         "notes": list(result.notes),
@@ -249,12 +237,6 @@ def _decimals(grid: Grid) -> int:
     return 6 if grid.is_geographic else 2
 
 
-def _cell_size(grid: Grid) -> str:
-    """Mean side of a cell on the ground, such as `9 km`, `1 km` or `250 m`."""
-    metres = float(f"{math.sqrt(math.prod(grid.ground_cell_size())):.2g}")
-    return f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
-
-
 def _label(period: Period | None) -> str:
     return period.label if period else "all periods"
 
@@ -269,11 +251,3 @@ def _listed(names: Sequence[str], most: int) -> str:
     if len(names) <= most:
         return ", ".join(names)
     return f"{', '.join(names[: most // 2])} … {', '.join(names[-(most // 2) :])} ({len(names)})"
-
-
-def _percent(share: float) -> str:
-    return f"{fmt(100 * share, 0)} %" if math.isfinite(share) else fmt(None)
-
-
-def _plural(count: int, word: str) -> str:
-    return f"{fmt(count)} {word}{'' if count == 1 else 's'}"

@@ -16,8 +16,8 @@ Window = tuple[int, int, int, int]
 _LATTICE = 33
 
 
-def extent_in(grid: Grid, other: Grid) -> Box:
-    """Bounding box of `other` in the CRS of `grid`: xmin, ymin, xmax, ymax.
+def extent_in(grid: Grid, other: Grid, what: str = "a layer") -> Box:
+    """Bounding box of `other` (called `what`) in the CRS of `grid`: xmin, ymin, xmax, ymax.
 
     Parts of `other` that `grid`'s CRS cannot show (a global layer in a UTM zone) are left out. Raises InputError where
     nothing is left.
@@ -42,8 +42,8 @@ def extent_in(grid: Grid, other: Grid) -> Box:
                 points.append(shown)
     if not points:
         raise InputError(
-            f"The extent of a layer in {other.crs_name} cannot be expressed in {grid.crs_name}: "
-            "clip it to the region first."
+            f"The extent of {what} in {other.crs_name} cannot be expressed in {grid.crs_name}: "
+            "check its coordinates and reference system, or clip it to the region first."
         )
     (left, bottom), (right, top) = np.min(points, axis=0), np.max(points, axis=0)
     return float(left), float(bottom), float(right), float(top)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -34,6 +35,13 @@ class Match:
     sources: list[tuple[Stack, int, float]]
 
     @property
+    def days_share(self) -> float:
+        """Share of the period's days that the bands cover; NaN for static factors and for what is missing."""
+        if self.period is None or not self.sources:
+            return math.nan
+        return min(1.0, sum(days for _, _, days in self.sources) / self.period.days)
+
+    @property
     def text(self) -> str:
         """For the log: the matched dates, `static`, or `missing`."""
         if not self.sources:
@@ -54,7 +62,7 @@ def factor_series(
     mixed units.
     """
     series: dict[str, FactorSeries] = {}
-    seen: dict[tuple[str, Period | None], str] = {}
+    seen: dict[tuple[str, Period | None], Stack] = {}
     for stack in stacks:
         for index, band in enumerate(stack.bands, 1):
             # Bands with a role (the target and the valid share of a COARSE stack) are no factors.
@@ -63,11 +71,12 @@ def factor_series(
             key = (band.name, band.period)
             if key in seen:
                 when = f" for {band.period.label}" if band.period else " without a date"
+                first = seen[key]
+                where = f"both in {stack.name}" if first is stack else f"in {first.name} and {stack.name}"
                 raise InputError(
-                    f"Factor {band.name!r} is there twice{when} (in {seen[key]} and {stack.name}): rename one, or give "
-                    "each layer a date."
+                    f"Factor {band.name!r} is there twice{when} ({where}): rename one, or give each layer a date."
                 )
-            seen[key] = stack.name
+            seen[key] = stack
             if band.name not in series:
                 guessed = _looks_like_classes(band.name, stack.data_types[index - 1])
                 if guessed and band.name not in categorical:
@@ -84,9 +93,11 @@ def factor_series(
     for names, what in ((set(wanted), "factors asked for"), (categorical, "categorical factors")):
         unknown = sorted(names - set(series))
         if unknown:
+            known = dict.fromkeys(band.name for stack in stacks for band in stack.bands if not band.role)
+            chosen = series if names is categorical and wanted else known
             raise InputError(
                 f"Among the {what}, {', '.join(unknown)} is in no layer; the layers hold "
-                f"{', '.join(series) or 'none of them'}."
+                f"{', '.join(chosen) or 'no factor'}."
             )
     if not series:
         raise InputError("The factor layers hold no factor: bands that are marked as a target do not count.")

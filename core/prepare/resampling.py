@@ -37,6 +37,9 @@ class Resampler:
         self._source, self._band, self._fine = source, band, fine
         self._name = source.bands[band - 1].name
         self._fills = _undeclared_fills(source, band)
+        if source.data_types[band - 1].startswith("C"):
+            # Warping would take the real part without a word.
+            raise InputError(f"Factor {self._name!r} holds complex numbers: give its intensity instead.")
         self.how = resampling_method(source.grid, fine, method)
         self._support: Support | None = None
         self._split = 1

@@ -9,8 +9,7 @@ import numpy as np
 from ..progress import Progress
 from .sample_fields import CROPS, FOREST, PAD, WETLAND, Field, Land, Noise, potential_vegetation
 
-# Monthly climate of the steppe at 47 N, 1300 m: air temperature (deg C), precipitation and potential
-# evaporation (mm).
+# Monthly climate of the steppe at 47 N, 1300 m: air temperature (deg C), precipitation and potential evaporation (mm).
 _TEMPERATURE = np.array([-20.0, -16.5, -7.0, 2.5, 10.0, 16.0, 18.5, 16.5, 9.5, 1.0, -9.5, -17.5])
 _RAIN = np.array([2.5, 2.5, 4.5, 9.0, 17.0, 44.0, 68.0, 60.0, 25.0, 9.0, 5.0, 3.5])
 _EVAPORATION = np.array([0.0, 2.0, 18.0, 60.0, 110.0, 135.0, 135.0, 110.0, 70.0, 30.0, 5.0, 0.0])

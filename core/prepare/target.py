@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
+from ..raster.bands import is_percent
 from ..raster.grid import Grid
 from ..raster.periods import Period
 from ..raster.stack import Stack
 from ..raster.support import Array
 
 _WATER_PER_SOIL = "m3/m3"
-_PERCENT = ("%", "percent", "% saturation", "m3/m3*100", "vol%", "vol.%")
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class TargetBands:
         declared = next((stack.bands[i - 1].unit for stack, i in found if stack.bands[i - 1].unit), "")
         undeclared = any(stack.nodata(index) is None for stack, index in found)
         _check_stored(values, undeclared, self.name)
-        if unit == _WATER_PER_SOIL and factor == 1.0 and declared.strip().lower() in _PERCENT:
+        if unit == _WATER_PER_SOIL and factor == 1.0 and is_percent(declared):
             raise InputError(
                 f"The target {self.name!r} declares the unit {declared!r}: choose percent as the target's unit so that "
                 "it is divided by 100."
@@ -86,10 +86,16 @@ def find_target(stacks: Sequence[Stack], band_name: str, notes: list[str]) -> Ta
         for index in _bands(stack, band_name):
             band = stack.bands[index - 1]
             if band.period in found:
-                when = f"for {band.period.label}" if band.period else "without a date"
+                first = found[band.period][0]
+                where = f"both in {stack.name}" if first is stack else f"in {first.name} and {stack.name}"
+                if band.period is None:
+                    raise InputError(
+                        f"There are two target bands without a date ({where}): write the date of each in the band's "
+                        "description or the layer's name, such as 2021-08."
+                    )
                 raise InputError(
-                    f"There are two target bands {when} (in {found[band.period][0].name} and {stack.name}): give one "
-                    "layer per period, or composite them first."
+                    f"There are two target bands for {band.period.label} ({where}): give one layer per period, or "
+                    "composite them first."
                 )
             found[band.period] = (stack, index)
             names.append(band.name)
@@ -117,7 +123,8 @@ def _bands(stack: Stack, band_name: str) -> list[int]:
         by_role = "soil_moisture"
     if by_role is None and len(names) > 1 and len({band.period for band in stack.bands}) < len(stack.bands):
         raise InputError(
-            f"Target layer {stack.name} holds several variables ({', '.join(names[:8])}): name the one to downscale."
+            f"Target layer {stack.name} holds several variables ({', '.join(names[:8])}): name the one to downscale, "
+            "or, if they are dates of one variable, write its date in the description of each band, such as 2021-08."
         )
     return [i + 1 for i, band in enumerate(stack.bands) if band.name == by_role or (not by_role and band.name in names)]
 
@@ -138,11 +145,15 @@ def _check_soil_moisture(values: Array, name: str) -> None:
         raise InputError(
             f"The target {name!r} goes down to {low:g}, which is no soil moisture: check its nodata value and unit."
         )
+    if high > 12000:
+        raise InputError(
+            f"The target {name!r} goes up to {high:g}, which is no soil moisture: check its nodata value and scale."
+        )
     if high > 1.5:
         proposal = "percent (divided by 100)" if high <= 105 else "one part in 1000 or 10 000"
         raise InputError(
-            f"The target {name!r} goes up to {high:g}, but m3/m3 ends below 1: it looks like "
-            f"{proposal if high <= 12000 else 'another scale'}; choose that as the target's unit."
+            f"The target {name!r} goes up to {high:g}, but m3/m3 ends below 1: it looks like {proposal}; choose that "
+            "as the target's unit."
         )
     if most > 0.8:
         raise InputError(

@@ -12,6 +12,7 @@ from .periods import Period, period_in_name, without_date
 
 TARGET = "target"
 SHARE_UNIT = "share"  # of a class, from 0 to 1
+_PERCENT = ("%", "percent", "% saturation", "m3/m3*100", "vol%", "vol.%", "% vol", "%vol")
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,11 @@ def write_band(band: gdal.Band, what: Band, nodata: float) -> None:
     else:
         metadata |= {"PERIOD_START": what.period.start.isoformat(), "PERIOD_END": what.period.end.isoformat()}
     band.SetMetadata(metadata)
+
+
+def is_percent(unit: str) -> bool:
+    """Whether a declared unit of soil moisture means percent, of volume or of saturation."""
+    return unit.strip().lower() in _PERCENT
 
 
 def layer_name(path: str) -> str:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .bounds import hold_bounds
 from .grid import Grid
 from .interpolation import Interpolation, between
 from .support import Array, Support, _spans, rows_seeing
@@ -22,8 +21,6 @@ from .tiles import strips
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
-
-__all__ = ["Conservation", "Interpolation", "hold_bounds", "smooth_at_points", "smooth_field"]
 
 _FOOTPRINT_STEPS = 2  # more would sharpen noise: a footprint wider than the cell has no stable inverse
 # Eigenvalues of A U lie in [1/4, 1] without holes; cells with few pixels in use reach lower. (lowest, most steps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -90,6 +91,12 @@ class Grid:
         """Such as `EPSG:6933`, or the name in the definition."""
         code = self.crs.GetAuthorityCode(None)
         return f"{self.crs.GetAuthorityName(None)}:{code}" if code else str(self.crs.GetName())
+
+    @property
+    def cell_label(self) -> str:
+        """Mean side of the middle cell on the ground, such as `9 km`, `1 km` or `250 m`."""
+        metres = float(f"{math.sqrt(math.prod(self.ground_cell_size())):.2g}")
+        return f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
 
     def same_crs(self, other: Grid) -> bool:
         """Whether coordinates mean the same place; the order in which a definition lists its axes does not count."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -80,6 +81,15 @@ class Stack:
     def target_name(self) -> str | None:
         return next((band.name for band in self.bands if band.role == TARGET), None)
 
+    def required_target(self) -> str:
+        """The name of the target. Raises InputError where no band is marked as one."""
+        if self.target_name is None:
+            raise InputError(
+                f"{self.name} has no band marked as the target: give the COARSE stack made by 'Resample to a common "
+                "grid'."
+            )
+        return self.target_name
+
     @property
     def target_periods(self) -> list[Period | None]:
         """Periods of the target's bands in order of time; [None] for one undated target."""
@@ -116,6 +126,22 @@ class Stack:
     def unit(self, name: str) -> str:
         return next((band.unit for band in self.bands if band.name == name), "")
 
+    def number(self, tag: str) -> float | None:
+        """The positive number in the metadata item `tag`, None without one. Raises InputError for anything else."""
+        text = self.tags.get(tag)
+        if text is None:
+            return None
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not 0 < value < math.inf:
+            raise InputError(
+                f"{self.name} carries {tag}={text!r} in its metadata, which is no positive number: make the stack "
+                "again with 'Resample to a common grid'."
+            )
+        return value
+
     def read(
         self, index: int, row0: int = 0, rows: int | None = None, col0: int = 0, cols: int | None = None
     ) -> NDArray[np.float64]:
@@ -136,7 +162,10 @@ class Stack:
                 if self._masked[index - 1]:
                     mask = band.GetMaskBand().ReadAsArray(col0, row0, cols, rows)
             except RuntimeError as error:
-                raise InputError(f"Band {index} of {self.path} cannot be read: {str(error).splitlines()[0]}") from error
+                raise InputError(
+                    f"Band {index} of {self.path} cannot be read: the file is damaged or incomplete, copy or download "
+                    f"it again ({str(error).splitlines()[0].rstrip('.')})."
+                ) from error
         if raw.dtype.kind == "c":
             raise InputError(f"Band {index} of {self.name} holds complex numbers: give its intensity instead.")
         values = raw.astype(np.float64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import charts
 from .html import Figure, KeyFigure, Report, Section, Text, render_html, render_json, write_report
 from .tables import Table, fmt, fmt_p
+from .wording import percent, plural, typeset
 
 __all__ = [
     "Figure",
@@ -16,7 +17,10 @@ __all__ = [
     "charts",
     "fmt",
     "fmt_p",
+    "percent",
+    "plural",
     "render_html",
     "render_json",
+    "typeset",
     "write_report",
 ]

@@ -25,8 +25,7 @@ def bars(
 ) -> str:
     """Return horizontal bars, largest on top, each with its value; of more than 30 the first 30.
 
-    `errors` are half-widths (n) or distances down and up (2 x n); `groups` gives each bar the colour of its
-    group.
+    `errors` are half-widths (n) or distances down and up (2 x n); `groups` gives each bar the colour of its group.
     """
     data = numbers(values).ravel()
     spread = None if errors is None else np.broadcast_to(numbers(errors), (2, data.size))
@@ -80,9 +79,7 @@ def score_bars(
     title: str = "",
     digits: int = 2,
 ) -> str:
-    """Return one group of bars per validation design: `scores` is (models x designs); `baselines` are drawn
-    in grey.
-    """
+    """Return one group of bars per validation design: `scores` is (models x designs); `baselines` are drawn in grey."""
     data = numbers(scores).reshape(len(models), len(designs))
     spread = None if errors is None else numbers(errors).reshape(data.shape)
     greys = ("#aeb9c1", "#cdd5da", "#8d9aa5")

@@ -153,8 +153,7 @@ def _draw(width: float, height: float, paint: Callable[[Any], None], buffer: Any
     from matplotlib.figure import Figure
 
     with _LOCK, matplotlib.rc_context(_STYLE), warnings.catch_warnings():
-        # Letters that DejaVu Sans lacks are drawn by the page's own fonts; matplotlib need not warn about
-        # them.
+        # Letters that DejaVu Sans lacks are drawn by the page's own fonts; matplotlib need not warn about them.
         warnings.filterwarnings("ignore", message=".*[Gg]lyph.*missing from.*")
         warnings.filterwarnings("ignore", message=".*constrained_layout not applied.*")
         figure = Figure(figsize=(width, height), layout="constrained")
@@ -166,8 +165,7 @@ def _inline(svg: str, width: float, height: float) -> str:
     """Strip what only a file of its own needs, and let the text take the fonts of the page."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.S)
-    # A style element inside a page would speak to the whole page: its rule becomes attributes that are
-    # inherited.
+    # A style element inside a page would speak to the whole page: its rule becomes attributes that are inherited.
     svg = re.sub(r"\s*<defs>\s*<style.*?</style>\s*</defs>", "", svg, count=1, flags=re.S)
     svg = re.sub(r"font: ((?:bold |\d{3} )?)([\d.]+px) [^;\"]*", _font, svg)
     svg = re.sub(r' transform="rotate\(-0 [^)]*\)"', "", svg)

@@ -27,7 +27,7 @@ from .canvas import (
     say_empty,
     tidy_bar,
 )
-from .map_charts import degrees_to_metres, difference_map, maps, picture, quality_map
+from .map_charts import difference_map, maps, picture, quality_map
 from .scatter_charts import scatter_density, scatter_pair
 from .series_charts import SeriesPanel, series, series_panels
 from .station_map import station_map
@@ -36,7 +36,6 @@ from .tables import fmt
 __all__ = [
     "SeriesPanel",
     "bars",
-    "degrees_to_metres",
     "difference_ci",
     "difference_map",
     "heatmap",
@@ -133,8 +132,7 @@ def difference_ci(
 ) -> str:
     """Return differences with their confidence intervals against 0, in the order given.
 
-    Blue where the interval lies on the `better` side ("positive" or "negative"), amber on the other, grey
-    across 0.
+    Blue where the interval lies on the `better` side ("positive" or "negative"), amber on the other, grey across 0.
     """
     centre, low, high = (numbers(a).ravel() for a in (estimates, lows, highs))
     sign = -1.0 if better == "negative" else 1.0

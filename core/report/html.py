@@ -1,5 +1,4 @@
-"""The report of a run: one page for people (HTML), the same numbers for programs (JSON) and spreadsheets
-(CSV).
+"""The report of a run: one page for people (HTML), the same numbers for programs (JSON) and spreadsheets (CSV).
 
 A page answers in this order: the verdict, the key figures, sections with figures and tables that explain
 themselves, and at the end the details (inputs, settings, versions) with which the run can be repeated.
@@ -42,9 +41,7 @@ class Text:
 
 @dataclass
 class Figure:
-    """A chart (see charts.py), a caption that says how to read it, and a short text for those who cannot see
-    it.
-    """
+    """A chart (see charts.py), a caption that says how to read it, and a short text for those who cannot see it."""
 
     svg: str
     caption: str

@@ -1,7 +1,6 @@
 """Maps in reports: values beside each other on one colour scale, differences, quality classes, stations.
 
-Arrays are north-up, NaN where there is no value. `cell_sizes` are (dx, dy) in metres; for a grid in degrees,
-`degrees_to_metres` gives them.
+Arrays are north-up, NaN where there is no value. `cell_sizes` are (dx, dy) in metres on the ground.
 """
 
 from __future__ import annotations
@@ -146,12 +145,6 @@ def quality_map(
         )
 
     return draw_svg(min(PAGE_WIDTH, width + legend_width), height + 0.75, paint)
-
-
-def degrees_to_metres(dx: float, dy: float, latitude: float) -> tuple[float, float]:
-    """Return the size in metres of a cell of `dx` x `dy` degrees at `latitude` (sphere of 6371 km)."""
-    degree = math.pi / 180 * 6_371_000
-    return abs(dx) * degree * math.cos(math.radians(latitude)), abs(dy) * degree
 
 
 def _maps(

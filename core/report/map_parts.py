@@ -56,9 +56,7 @@ def colour_bar(
     arrays: Sequence[np.ndarray],
     height: float,
 ) -> None:
-    """Add one colour bar beside panels of `height` inches; its end is pointed where values lie beyond the
-    scale.
-    """
+    """Add one colour bar beside panels of `height` inches; its end is pointed where values lie beyond the scale."""
     from matplotlib.ticker import MaxNLocator
 
     known = [a[np.isfinite(a)] for a in arrays]

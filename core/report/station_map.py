@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .canvas import INK, colour_map, draw_svg, numbers, plain, say_empty
-from .map_parts import colour_bar, frame, spread, thinned
+from .map_parts import colour_bar, frame, spread
 from .tables import MINUS
 
 _NAMED = 25  # stations; the names of more would cover the map
@@ -22,16 +22,13 @@ def station_map(
     label: str = "Score",
     labels: Sequence[str] | None = None,
     diverging: bool = True,
-    background: Any = None,
-    extent: tuple[float, float, float, float] | None = None,
     geographic: bool = False,
     title: str = "",
-    limits: tuple[float, float] | None = None,
 ) -> str:
     """Return stations coloured by a score: `diverging` about 0 (a gain), or light to dark (R).
 
-    `background` (2-D) is shown in pale grey over `extent` (xmin, xmax, ymin, ymax) in the units of x and y:
-    metres, or degrees if `geographic`. Stations without a score are hollow. Up to 25 `labels` are written.
+    x and y are in metres, or in degrees if `geographic`. Stations without a score are hollow. Up to 25 `labels` are
+    written.
     """
     px, py, score = (numbers(a).ravel() for a in (x, y, values))
     placed = np.isfinite(px) & np.isfinite(py)
@@ -40,12 +37,11 @@ def station_map(
     stretch = (
         1 / max(0.05, math.cos(math.radians(float(np.clip(py.mean(), -89, 89))))) if geographic and py.size else 1.0
     )
-    box = extent if extent is not None and background is not None else _box(px, py, stretch)
+    box = _box(px, py, stretch)
     ratio = float(np.clip(stretch * (box[3] - box[2]) / (box[1] - box[0]), 0.35, 1.3))
     width = min(5.4, 5.0 / ratio)
-    if limits is None:
-        limits = spread([np.abs(score)], None) if diverging else spread([score], None)
-        limits = (-limits[1], limits[1]) if diverging else limits
+    limits = spread([np.abs(score)], None) if diverging else spread([score], None)
+    limits = (-limits[1], limits[1]) if diverging else limits
 
     def paint(figure: Any) -> None:
         axes = figure.subplots()
@@ -53,17 +49,6 @@ def station_map(
         if not px.size:
             say_empty(axes, "No stations to show")
             return
-        if background is not None and extent is not None:
-            grey = thinned(background)
-            low, high = spread([grey], None)
-            axes.imshow(
-                grey,
-                extent=extent,
-                cmap="Greys",
-                vmin=low,
-                vmax=low + 3.5 * (high - low),
-                interpolation="nearest",
-            )
         axes.set(xlim=box[:2], ylim=box[2:])
         axes.set_aspect(stretch, adjustable="box")
         frame(axes)
@@ -104,9 +89,7 @@ def station_map(
 def _name_stations(
     axes: Any, px: np.ndarray, py: np.ndarray, names: Sequence[str], inches: np.ndarray, width: float
 ) -> None:
-    """Write each name right, left, above or below its point: where it covers neither a point nor another
-    name.
-    """
+    """Write each name right, left, above or below its point: where it covers neither a point nor another name."""
     taken = [(x - 0.07, y - 0.07, x + 0.07, y + 0.07) for x, y in inches]
     for i, name in enumerate(names):
         (x, y), long = inches[i], 0.082 * len(name)

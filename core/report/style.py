@@ -1,7 +1,6 @@
 """The style sheet of a report page.
 
-Old QtWebKit has to read it: no grid, no flexbox, no variables. Print rules keep figures and table rows whole
-on A4.
+Old QtWebKit has to read it: no grid, no flexbox, no variables. Print rules keep figures and table rows whole on A4.
 """
 
 from __future__ import annotations

@@ -21,11 +21,9 @@ ROWS_SHOWN = 200  # more belong in the CSV and JSON, not on a page
 
 @dataclass
 class Table:
-    """Rows under named columns; cells are raw values (numbers, strings, dates, None), rounded only for the
-    page.
+    """Rows under named columns; cells are raw values (numbers, strings, dates, None), rounded only for the page.
 
-    `digits` are the decimals of the numbers, one for all columns or one each; `highlight` is the row to
-    emphasise.
+    `digits` are the decimals of the numbers, one for all columns or one each; `highlight` is the row to emphasise.
     """
 
     columns: Sequence[str]
@@ -104,9 +102,7 @@ def table_csv(table: Table) -> str:
 
 
 def jsonable(value: Any) -> Any:
-    """Return `value` as what JSON knows: numpy as plain numbers and lists, NaN and infinity as None, keys
-    sorted.
-    """
+    """Return `value` as what JSON knows: numpy as plain numbers and lists, NaN and infinity as None, keys sorted."""
     if isinstance(value, dict):
         return {str(k): jsonable(v) for k, v in sorted(value.items(), key=lambda item: str(item[0]))}
     if isinstance(value, np.ndarray):  # masked cells become None
@@ -173,6 +169,5 @@ def _tag(tag: str, text: str, numeric: bool) -> str:
 
 def _csv_cell(value: Any) -> Any:
     value = jsonable(value)
-    # A spreadsheet runs a text that starts like a formula; names of stations and layers come from other
-    # people.
+    # A spreadsheet runs a text that starts like a formula; names of stations and layers come from other people.
     return "'" + value if isinstance(value, str) and value[:1] in ("=", "+", "@", "\t", "\r") else value

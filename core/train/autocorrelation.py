@@ -24,10 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CLASSES = 13  # distance classes of equal width; the usual choice in software for this test
-_FINE_CLASSES, _GROWTH = (
-    12,
-    1.25,
-)  # classes=None: 12 of one cell each, then each a quarter wider than the last
+# classes=None: 12 of one cell each, then each a quarter wider than the last.
+_FINE_CLASSES, _GROWTH = 12, 1.25
 _CACHE_BYTES = 200_000_000
 
 
@@ -51,32 +49,20 @@ def effective_sample_size(
     """ESS of the correlation between two maps (rows, cols); NaN marks missing cells, pairs need both.
 
     Cell width and height share one unit (metres, km, ...). The result is clamped to [3, n]; NaN if either map
-    is constant or fewer than 3 cells are valid. `spatial_effective_sample` also says whether it was clamped.
+    is constant or fewer than 3 cells are valid. `Correlograms` also says whether it was clamped.
     `classes` of equal width reach up to the largest distance; None takes classes that are one cell wide at
     short distances. Equal classes wider than the range of autocorrelation hide it: of pairs of unrelated
     maps of 200 x 200 cells, smooth over 2 to 4 cells, 35 to 60 % then have p < .05; with None about 5 %.
     Raises InputError for maps of different shape or a cell size that is not positive.
     """
-    return spatial_effective_sample(x, y, cell_width, cell_height, classes).value
-
-
-def spatial_effective_sample(
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    cell_width: float,
-    cell_height: float,
-    classes: int | None = CLASSES,
-) -> EffectiveSample:
-    """As `effective_sample_size`, with the number of cells and the clamping flag."""
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if x.ndim != 2 or x.shape != y.shape:
         raise InputError(f"Two maps of the same shape are needed, but these have the shapes {x.shape} and {y.shape}.")
-    return Correlograms(cell_width, cell_height, classes).effective_sample(x, y)
+    return Correlograms(cell_width, cell_height, classes).effective_sample(x, y).value
 
 
 class Correlograms:
-    """Effective sample sizes of many pairs of maps on one grid; what depends on the valid cells alone is
-    kept.
+    """Effective sample sizes of many pairs of maps on one grid; what depends on the valid cells alone is kept.
 
     Everything the formula needs is a sum over lags or cells: pairs per lag and products per lag are the
     autocorrelations of the mask and of the map, row sums of R are the mask convolved with Moran's I by lag.
@@ -139,8 +125,7 @@ class _MaskGeometry:
             _signed_lags(self._shape[1])[None, :] * cell_width,
         )
         bounds = _class_bounds(float(distance[pairs > 0].max()), math.sqrt(cell_width * cell_height), classes)
-        # A distance on an upper bound belongs to that class, whatever the rounding. Class 0 is the cell
-        # itself.
+        # A distance on an upper bound belongs to that class, whatever the rounding. Class 0 is the cell itself.
         self._lag_class = np.searchsorted(bounds * (1 + 1e-9), distance).astype(np.min_scalar_type(bounds.size))
         self._pairs = np.bincount(self._lag_class.ravel(), pairs.ravel(), minlength=bounds.size + 1)[: bounds.size]
         self.nbytes = self._spectrum.nbytes + self._lag_class.nbytes
@@ -155,8 +140,7 @@ class _MaskGeometry:
         return 1 + (n - sum_x / n) * (n - sum_y / n) / trace_xy if trace_xy > 0 else math.inf
 
     def _correlogram(self, standardised: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Moran's I per distance class (1 in class 0, 0 where a class is empty), and the row sums of R
-        (n,)."""
+        """Moran's I per distance class (1 in class 0, 0 where a class is empty), and the row sums of R (n,)."""
         products = self._inverse(np.abs(self._transform(standardised[self._window])) ** 2)
         count = self._pairs.size
         sums = np.bincount(self._lag_class.ravel(), products.ravel(), minlength=count + 1)[:count]

@@ -18,8 +18,7 @@ _NULL = 1e-9  # eigenvalues of a correlation matrix below this (times its size) 
 
 @dataclass(frozen=True)
 class Removal:
-    """Factor `index` was dropped at variance inflation `vif`, in favour of `partner` (-1: of all the
-    others)."""
+    """Factor `index` was dropped at variance inflation `vif`, in favour of `partner` (-1: of all the others)."""
 
     index: int
     vif: float
@@ -57,10 +56,9 @@ def remove_collinear(
 ) -> tuple[list[int], list[Removal]]:
     """Drop factors one by one until every VIF is <= `max_vif`.
 
-    Each time, of the factors whose VIF is too high, the two most correlated with each other are taken and the
-    one with the smaller `strength` (|r| with the target; on a tie the later one) goes. A `protected` factor
-    never goes: its partner does, and a pair of protected ones is passed over. Returns the indices kept and
-    what was dropped.
+    Each time, of the factors whose VIF is too high, the two most correlated with each other are taken and the one with
+    the smaller `strength` (|r| with the target; on a tie the later one) goes. A `protected` factor never goes: its
+    partner does, and a pair of protected ones is passed over. Returns the indices kept and what was dropped.
     """
     kept, removed = list(range(len(correlation))), list[Removal]()
     while kept:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..statistics import correlation
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -17,13 +19,7 @@ def pearson(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
     """Pearson's r over the elements where both arrays (any equal shape) are finite; NaN if either is constant
     or fewer than 3 are left."""
     valid = np.isfinite(x) & np.isfinite(y)
-    if valid.sum() < 3:
-        return math.nan
-    a, b = x[valid], y[valid]
-    if is_constant(a) or is_constant(b):
-        return math.nan
-    a, b = a - a.mean(), b - b.mean()
-    return float(min(max(a @ b / math.sqrt(float(a @ a) * float(b @ b)), -1.0), 1.0))
+    return correlation(x[valid], y[valid])
 
 
 def spearman(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
@@ -40,11 +36,6 @@ def mid_ranks(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[n
     ranked_x, ranked_y = np.full(x.shape, np.nan), np.full(y.shape, np.nan)
     ranked_x[valid], ranked_y[valid] = rankdata(x[valid]), rankdata(y[valid])
     return ranked_x, ranked_y
-
-
-def is_constant(values: NDArray[np.float64]) -> bool:
-    """Whether finite values vary by no more than rounding error."""
-    return values.size == 0 or float(np.ptp(values)) <= 1e-12 * float(np.abs(values).max())
 
 
 def corrected_p(r: float, samples: float) -> float:
@@ -92,16 +83,14 @@ def benjamini_hochberg(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
 def mutual_information(
     factors: NDArray[np.float64], target: NDArray[np.float64], *, seed: int = 0
 ) -> NDArray[np.float64]:
-    """Mutual information in nats of every column of `factors` (n, p) with `target` (n,), all finite, from at
-    most 5000 rows drawn with `seed` (nearest neighbours, k = 3: Kraskov et al. 2004,
-    10.1103/PhysRevE.69.066138)."""
+    """Mutual information in nats of every column of `factors` (n, p) with `target` (n,), all finite, from at most 5000
+    rows drawn with `seed` (nearest neighbours, k = 3: Kraskov et al. 2004, 10.1103/PhysRevE.69.066138)."""
     from sklearn.feature_selection import mutual_info_regression
 
     if len(target) > _MAX_ROWS_INFORMATION:
         rows = np.sort(np.random.default_rng(seed).choice(len(target), _MAX_ROWS_INFORMATION, replace=False))
         factors, target = factors[rows], target[rows]
-    # scikit-learn breaks ties by a jitter of 1e-10; standardised, that is as small for one unit as for
-    # another.
+    # scikit-learn breaks ties by a jitter of 1e-10; standardised, that is as small for one unit as for another.
     information = mutual_info_regression(
         _standardised(factors), _standardised(target), n_neighbors=3, random_state=seed
     )

@@ -68,7 +68,9 @@ def period_folds(samples: Samples) -> Folds:
     """Neighbouring periods held out together, in at most six folds. Raises InputError for a single period."""
     periods, number = np.unique(samples.period, return_inverse=True)
     if len(periods) < 2:
-        raise InputError("Leaving periods out needs at least two periods; the COARSE stack has one.")
+        raise InputError(
+            "Leaving periods out needs at least two periods and the COARSE stack has one: validate by blocks."
+        )
     folds = min(_PERIOD_FOLDS, len(periods))
     return Folds(
         PERIODS,

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.form import CONTRASTS, Form, window_mean
+from ..model.form import CONTRASTS, Form, map_contrasts
 from ..model.model import DetailGain
 from .designs import BLOCKS, DESIGNS, LABELS, PERIODS, RANDOM, Folds, block_of
 from .samples import Array, Samples
@@ -22,6 +22,7 @@ __all__ = ["BLOCKS", "DESIGNS", "LABELS", "PERIODS", "RANDOM", "Folds", "Score"]
 
 Predict = Callable[[Array], Array]
 Fit = Callable[[Samples], Predict]
+NO_FACTORS = "No factors (mean)"  # the name of `mean_baseline` in scores
 _HIGHEST_GAIN = 1.5
 
 
@@ -71,8 +72,7 @@ def held_out(
 
 def contrasts(samples: Samples, values: Array, window: int) -> Array:
     """Values (n,) minus the mean of the samples in the `window` x `window` cells around each, period by period."""
-    maps = samples.on_grid(values)
-    return np.stack([one - window_mean(one, window) for one in maps])[samples.period, samples.row, samples.col]
+    return map_contrasts(samples.on_grid(values), window)[samples.period, samples.row, samples.col]
 
 
 def contrast_pair(samples: Samples, truth: Array, predicted: Array, form: Form, window: int) -> tuple[Array, Array]:

@@ -72,14 +72,9 @@ def _weakness(score: FactorScore, min_abs_r: float, alpha: float) -> str:
 def _evidence(score: FactorScore) -> str:
     if math.isnan(score.deciding_r):
         return f"it does not vary {_where(score)}"
-    samples = {
-        "pooled": score.n_effective,
-        "within_period": score.n_effective_within_period,
-        "within_cell": score.n_effective_within_cell,
-        "contrasts": score.n_effective_contrasts,
-    }[score.basis]
     p_value = "p < 0.001" if score.p_adjusted < 0.001 else f"p = {score.p_adjusted:.3f}"
-    return f"r = {score.deciding_r:.2f} {_where(score)}, adjusted {p_value} from {samples:.0f} effective samples"
+    size = f"{score.deciding_n_effective:.0f} effective samples"
+    return f"r = {score.deciding_r:.2f} {_where(score)}, adjusted {p_value} from {size}"
 
 
 def _where(score: FactorScore) -> str:
@@ -99,7 +94,7 @@ def _repetition(
         return f"dropped: {inflation}; the other factors together say the same"
     relation = "more strongly" if partner.strength > score.strength else "as well"
     if partner.strength < score.strength:
-        relation = "less strongly, but is to be kept on request;"
+        relation = "less strongly, but is to be kept on request"
     return (
         f"dropped: {inflation}; of the most collinear pair (r = {between:.2f}) {partner.name} goes with the "
         f"target {relation} (|r| {partner.strength:.3f} against {score.strength:.3f})"

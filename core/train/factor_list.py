@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
+from ..plain import plain
 
 if TYPE_CHECKING:
     from .screening import ScreeningResult
@@ -20,20 +20,21 @@ _MAX_BYTES = 50_000_000
 
 def to_json_dict(result: ScreeningResult) -> dict[str, Any]:
     """The result in plain values for `json.dump` (numbers that do not exist are null)."""
-    plain = {
-        "kind": KIND,
-        "version": VERSION,
-        "target": result.target,
-        "factors": list(result.kept),
-        "warnings": list(result.warnings),
-        "settings": dict(result.settings),
-        "rows": result.rows,
-        "condition_number": result.condition_number,
-        "correlation": {"names": list(result.names), "matrix": result.correlation.tolist()},
-        "scores": [dataclasses.asdict(score) for score in result.scores],
-    }
-    cleaned: dict[str, Any] = _plain(plain)
-    return cleaned
+    content: dict[str, Any] = plain(
+        {
+            "kind": KIND,
+            "version": VERSION,
+            "target": result.target,
+            "factors": list(result.kept),
+            "warnings": list(result.warnings),
+            "settings": dict(result.settings),
+            "rows": result.rows,
+            "condition_number": result.condition_number,
+            "correlation": {"names": list(result.names), "matrix": result.correlation},
+            "scores": [dataclasses.asdict(score) for score in result.scores],
+        }
+    )
+    return content
 
 
 def read_factor_list(path: str | os.PathLike[str]) -> list[str]:
@@ -45,7 +46,7 @@ def read_factor_list(path: str | os.PathLike[str]) -> list[str]:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise InputError(f"{path} is too large for a factor list; choose the file that factor screening wrote.")
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(f"The factor list {path} cannot be read: {error.strerror or error}.") from error
     except (ValueError, RecursionError) as error:
@@ -65,13 +66,3 @@ def read_factor_list(path: str | os.PathLike[str]) -> list[str]:
     if len(set(names)) < len(names):
         raise InputError(f"The factor list {path} names a factor twice; run factor screening again.")
     return list(names)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    return value

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..model.form import window_mean
+from ..model.form import map_contrasts
+from ..statistics import is_constant
 from .autocorrelation import Correlograms
-from .correlation import corrected_p, fisher_interval, is_constant, mid_ranks, pearson, spearman
+from .correlation import corrected_p, fisher_interval, mid_ranks, pearson, spearman
 from .space_time import cell_anomalies, period_anomalies, space_time_sample
 
 if TYPE_CHECKING:
@@ -25,14 +26,13 @@ MIN_PERIODS = 3  # below, there is no correlation in time
 class FactorScore:
     """What screening knows about one factor; NaN where a number does not exist.
 
-    r is Pearson's, rho Spearman's, both pooled over all cells and periods: n pairs, worth n_effective
-    independent ones. The interval, the p values and the within-period (spatial), within-cell (temporal) and
-    contrast (between neighbouring cells) correlations are those of the chosen statistic. deciding_r on `basis` and its
-    deciding_p are what the choice rests on (for "strongest" the smallest of three p values times three); p_adjusted is
-    deciding_p after Benjamini-Hochberg over the factors. p_within_cell exists only where that basis decides. Mutual
-    information is in nats. vif_all is among all usable factors, vif_kept among the kept ones; partial_r is given the
-    (other) kept factors. `reason` says in words why the factor was kept or dropped, `warning` that the user should
-    read it.
+    r is Pearson's, rho Spearman's, both pooled over all cells and periods: n pairs, worth n_effective independent ones.
+    The interval, the p values and the within-period (spatial), within-cell (temporal) and contrast (between
+    neighbouring cells) correlations are those of the chosen statistic. deciding_r on `basis` and its deciding_p are
+    what the choice rests on (for "strongest" the smallest of three p values times three); p_adjusted is deciding_p
+    after Benjamini-Hochberg over the factors. p_within_cell exists only where that basis decides. Mutual information is
+    in nats. vif_all is among all usable factors, vif_kept among the kept ones; partial_r is given the (other) kept
+    factors. `reason` says in words why the factor was kept or dropped, `warning` that the user should read it.
     """
 
     name: str
@@ -66,6 +66,17 @@ class FactorScore:
     kept: bool = False
     reason: str = ""
     warning: bool = False
+
+    @property
+    def deciding_n_effective(self) -> float:
+        """Effective sample size of the correlation that decides, NaN if there is none."""
+        sizes = {
+            "pooled": self.n_effective,
+            "within_period": self.n_effective_within_period,
+            "within_cell": self.n_effective_within_cell,
+            "contrasts": self.n_effective_contrasts,
+        }
+        return sizes.get(self.basis, math.nan)
 
     @property
     def strength(self) -> float:
@@ -102,7 +113,9 @@ def score_factor(
     if len(target) > 1:
         maps_x, maps_y = period_anomalies(x), period_anomalies(y)
         space_r, space_n, _ = _associate(maps_x, maps_y, statistic, correlograms, score.static)
-    near_r, near_n, _ = _associate(contrasts(x, window), contrasts(y, window), statistic, correlograms, score.static)
+    near_r, near_n, _ = _associate(
+        map_contrasts(x, window), map_contrasts(y, window), statistic, correlograms, score.static
+    )
     time_r = time_n = math.nan
     if len(target) >= MIN_PERIODS and not score.static:
         series_x, series_y = cell_anomalies(x), cell_anomalies(y)
@@ -183,8 +196,3 @@ def _decided(score: FactorScore, pooled_r: float, basis: str) -> FactorScore:
     # Bonferroni: having looked three times must not make a factor look surer than it is.
     best = min(tried, key=lambda name: choices[name][1])
     return replace(score, basis=best, deciding_r=choices[best][0], deciding_p=min(1.0, len(tried) * choices[best][1]))
-
-
-def contrasts(maps: NDArray[np.float64], window: int) -> NDArray[np.float64]:
-    """Differences from the mean of the valid cells in the window around each, map by map."""
-    return np.stack([one - window_mean(one, window) for one in maps])

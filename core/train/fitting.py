@@ -17,7 +17,6 @@ from .learners.linear import Ridge
 from .learners.linear import export as export_ridge
 from .samples import Array, Samples
 
-
 _TREES_AT_ONCE = 20
 
 

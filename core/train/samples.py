@@ -14,8 +14,7 @@ from ..model.form import Form
 from ..raster.grid import Grid
 from ..raster.periods import Period
 from ..raster.stack import Stack
-
-Array = NDArray[np.float64]
+from ..raster.support import Array
 
 
 @dataclass(frozen=True)
@@ -86,12 +85,9 @@ class Samples:
 def read_coarse(path: str | Path, factors: Sequence[str] | None = None) -> CoarseData:
     """Read a COARSE stack. `factors` limits and orders the factors; InputError names those that the stack lacks."""
     with Stack.open(path) as stack:
-        target = stack.target_name
-        if target is None:
-            raise InputError(
-                f"{stack.name} has no band marked as the target: give the COARSE stack made by 'Resample to a common "
-                "grid'."
-            )
+        target = stack.required_target()
+        for tag in ("FOOTPRINT_KM", "MIN_VALID_SHARE"):
+            stack.number(tag)
         known = stack.factor_names
         names = list(dict.fromkeys(factors)) if factors is not None else known
         missing = [name for name in names if name not in known]

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
+from ..model.form import map_contrasts
 from ..progress import Progress
 from .autocorrelation import Correlograms
 from .collinearity import condition_number, partial_correlation, variance_inflation
 from .correlation import benjamini_hochberg, mutual_information
 from .factor_choice import choose_factors
 from .factor_list import read_factor_list, to_json_dict
-from .factor_score import MIN_PERIODS, MIN_SAMPLES, FactorScore, contrasts, score_factor
+from .factor_score import MIN_PERIODS, MIN_SAMPLES, FactorScore, score_factor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -96,8 +97,7 @@ def screen_factors(
         scores[name] = score_factor(name, target, stack, statistic, basis, correlograms, window)
     usable = [name for name, score in scores.items() if not score.reason]
     if not usable:
-        reasons = "; ".join(f"{name} {score.reason}" for name, score in scores.items())
-        raise InputError(f"None of the factors can be used: {reasons}.")
+        raise InputError(f"None of the factors can be used: {_why_none(scores)}.")
     adjusted = benjamini_hochberg(np.array([scores[name].deciding_p for name in usable]))
 
     progress.check()
@@ -203,7 +203,7 @@ def _common_rows(
         )
     columns = [target, *stacks.values()]
     if window:
-        columns = [contrasts(np.where(valid, maps, np.nan), window) for maps in columns]
+        columns = [map_contrasts(np.where(valid, maps, np.nan), window) for maps in columns]
     return np.column_stack([maps[valid] for maps in columns])
 
 
@@ -224,6 +224,14 @@ def _relations(scores: Sequence[FactorScore], correlation: NDArray[np.float64]) 
         partial = partial_correlation(correlation, 0, column, [other for other in kept if other != column])
         related[score.name] = replace(score, vif_kept=float(inflation.get(column, math.nan)), partial_r=partial)
     return related
+
+
+def _why_none(scores: Mapping[str, FactorScore]) -> str:
+    """Each reason once: the same one often holds for all factors."""
+    names: dict[str, list[str]] = {}
+    for name, score in scores.items():
+        names.setdefault(score.reason.removeprefix("dropped: "), []).append(name)
+    return "; ".join(f"{reason} ({', '.join(own)})" for reason, own in names.items())
 
 
 def _warnings(

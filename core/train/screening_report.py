@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..report import KeyFigure, Report, Section, Table, fmt, fmt_p
+from ..report import KeyFigure, Report, Section, Table, fmt, fmt_p, plural, typeset
 from .correlation import benjamini_hochberg
 from .factor_list import to_json_dict
 from .factor_score import FactorScore
@@ -19,16 +19,13 @@ from .screening_sections import (
     PLACES,
     certainty,
     decisions,
-    effective,
     leading,
     naive_p,
     passing,
     place,
-    plural,
     repetition,
     scatter,
     space_and_time,
-    typeset,
 )
 
 if TYPE_CHECKING:
@@ -74,7 +71,7 @@ def _verdict(result: ScreeningResult, ordered: Sequence[FactorScore]) -> tuple[s
     tests = [score for score in ordered if not math.isnan(score.deciding_p)]
     evidence = (
         f"{best.name}, r {fmt(best.deciding_r, 2)} {place(best)}, corrected p {fmt_p(best.deciding_p)} with an "
-        f"effective n of {fmt(effective(best), 0)} of {fmt(best.n)}"
+        f"effective n of {fmt(best.deciding_n_effective, 0)} of {fmt(best.n)}"
     )
     if not passing(result, ordered):
         adjusted = f", and {fmt_p(best.p_adjusted)} with {len(tests)} tests allowed for" if len(tests) > 1 else ""
@@ -119,7 +116,7 @@ def _key_figures(result: ScreeningResult, ordered: Sequence[FactorScore]) -> lis
     return [
         KeyFigure("factors kept", fmt(len(result.kept)), f"of {len(ordered)}"),
         KeyFigure(f"r of {best.name}", fmt(best.deciding_r, 2), f"the strongest, {place(best)}"),
-        KeyFigure("its effective n", fmt(effective(best), 0), f"of {fmt(best.n)} values"),
+        KeyFigure("its effective n", fmt(best.deciding_n_effective, 0), f"of {fmt(best.n)} values"),
         KeyFigure("its corrected p", fmt_p(best.deciding_p), f"naive {fmt_p(naive_p(best))}"),
         KeyFigure("largest VIF of the kept", largest, f"limit {result.settings['max_vif']:g}"),
     ]

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..report import Figure, Table, Text, charts, fmt, fmt_p
+from ..model.form import map_contrasts
+from ..report import Figure, Table, Text, charts, fmt, fmt_p, plural, typeset
 from ..report.html import Block
 from .correlation import benjamini_hochberg, corrected_p, fisher_interval
-from .factor_score import FactorScore, contrasts
+from .factor_score import FactorScore
 from .screening import NEAR, ScreeningResult
 from .space_time import cell_anomalies, period_anomalies
 
@@ -54,17 +55,6 @@ def leading(result: ScreeningResult, ordered: Sequence[FactorScore]) -> FactorSc
     return passed[0] if passed else max(ordered, key=lambda score: score.strength)
 
 
-def effective(score: FactorScore) -> float:
-    """Effective n of the correlation that decides."""
-    sizes = {
-        "pooled": score.n_effective,
-        "within_period": score.n_effective_within_period,
-        "within_cell": score.n_effective_within_cell,
-        "contrasts": score.n_effective_contrasts,
-    }
-    return sizes.get(score.basis, math.nan)
-
-
 def naive_p(score: FactorScore) -> float:
     """The p value of the deciding correlation if every value counted as independent."""
     return corrected_p(score.deciding_r, score.n)
@@ -73,15 +63,6 @@ def naive_p(score: FactorScore) -> float:
 def place(score: FactorScore) -> str:
     """Where the correlation that decides was taken."""
     return PLACES.get(score.basis, "")
-
-
-def plural(count: int, word: str) -> str:
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
-
-
-def typeset(text: str) -> str:
-    """Minus signs as a page shows them."""
-    return re.sub(r"(?<![\w.])-(?=\d)", "\u2212", text)
 
 
 def decisions(result: ScreeningResult, ordered: Sequence[FactorScore]) -> list[Block]:
@@ -110,7 +91,7 @@ def certainty(result: ScreeningResult, ordered: Sequence[FactorScore]) -> list[B
         "value as independent news, and so calls nearly any two smooth maps related. The effective n is the number of "
         "independent values that carry as much, estimated from how target and factor resemble themselves over "
         "distance and from date to date (Dutilleul 1993); intervals and corrected p values rest on it. "
-        f"For {best.name}, {fmt(best.n)} values count as {fmt(effective(best), 0)}"
+        f"For {best.name}, {fmt(best.n)} values count as {fmt(best.deciding_n_effective, 0)}"
         f"{f', and p rises from {naive} to {corrected}' if naive != corrected else ''}.\n\n"
         f"{plural(tests, 'factor')} {'is one test' if tests == 1 else f'are {tests} tests'}: of unrelated factors one "
         "in twenty falls below p = 0.05 by chance. The adjusted p (Benjamini and Hochberg 1995) allows for that.\n\n"
@@ -119,7 +100,7 @@ def certainty(result: ScreeningResult, ordered: Sequence[FactorScore]) -> list[B
     )
     rows: list[list[Any]] = []
     for score in ordered:
-        size = effective(score)
+        size = score.deciding_n_effective
         low, high = fisher_interval(score.deciding_r, size, ranks=ranks)
         interval = None if math.isnan(low) else f"{fmt(low, 2)}\u00a0to\u00a0{fmt(high, 2)}"
         p_values = [naive_p(score), score.deciding_p, score.p_adjusted]
@@ -179,7 +160,7 @@ def scatter(
     differences = {
         "within_period": (period_anomalies, "the mean of the period"),
         "within_cell": (cell_anomalies, "the mean of the cell"),
-        "contrasts": (lambda maps: contrasts(maps, window), "the mean of the cells around"),
+        "contrasts": (lambda maps: map_contrasts(maps, window), "the mean of the cells around"),
     }
     blocks: list[Block] = []
     for basis in dict.fromkeys(score.basis for score in chosen):

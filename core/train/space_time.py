@@ -57,8 +57,7 @@ def space_time_sample(
     freedom = _spatial_freedom(x, y, counts, correlograms)
     u = np.sqrt(squares_x * squares_y / freedom)
     alike = _pattern_correlation(maps_x, valid) * _pattern_correlation(maps_y, valid)
-    # Opposite patterns of persistence would promise more than all dates together: the sum over dates is the
-    # limit.
+    # Opposite patterns of persistence would promise more than all dates together: the sum over dates is the limit.
     variance = max(float(u @ alike @ u), float(u @ u))
     variance += between_x * between_y / (lag_one_samples(means_x, means_y) - 1)
     if not total > 0 or not variance > 0:

@@ -32,7 +32,6 @@ __all__ = ["AUTOMATIC", "FormTrial", "Importance", "Options", "Training", "contr
 AUTOMATIC = "automatic"
 _FEWEST_IN_FOLD = 5
 
-
 Visit = tuple[int, ev.Predict, NDArray[np.intp]]
 
 
@@ -58,12 +57,13 @@ class Options:
 class Training:
     """A trained model and all that its report shows.
 
-    observed and predicted (n,): held out by spatial blocks, in training form. mean_residual (rows, cols): their
-    difference, observed less predicted, over the periods.
+    block_score: on held-out spatial blocks, whatever designs were asked for. observed and predicted (n,): held out by
+    the same blocks, in training form. mean_residual (rows, cols): observed less predicted, mean over the periods.
     """
 
     model: Model
     scores: list[ev.Score]
+    block_score: ev.Score
     forms: list[FormTrial]
     importance: list[Importance]
     samples: int
@@ -157,6 +157,7 @@ def train(data: CoarseData, options: Options, progress: Progress | None = None) 
     return Training(
         model=model,
         scores=scores,
+        block_score=ev.score(samples, blocks, on_blocks, learner.title, values.y, chosen.form, window),
         forms=trials,
         importance=permutation.importance(data.names, learner.importance(fitted.estimator)),
         samples=len(samples),
@@ -210,7 +211,7 @@ def _baselines(samples: Samples, folds: Folds, learner: Learner) -> dict[str, Ar
         rows["Multiple linear regression"] = ev.held_out(
             samples, folds, lambda part: Ridge(0.0).fit(part.x, part.y, part.weight).predict
         )
-    rows["No factors (mean)"] = ev.mean_baseline(samples, folds)
+    rows[ev.NO_FACTORS] = ev.mean_baseline(samples, folds)
     return rows
 
 

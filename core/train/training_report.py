@@ -6,15 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from ..model.form import VALUES
-from ..report import KeyFigure, Report, Section, Table, Text, fmt
+from ..model.model import GOOD_SHARE, LITTLE_SHARE
+from ..report import KeyFigure, Report, Section, Table, Text, fmt, percent, plural, typeset
 from . import evaluation as ev
 from .training import Training
-from .training_sections import factor_table, form_blocks, importance_blocks, own_score, percent, score_blocks, typeset
-
-GOOD_SHARE, LITTLE_SHARE = 0.25, 0.05
+from .training_sections import factor_table, form_blocks, importance_blocks, own_score, score_blocks
 
 
 def training_report(training: Training) -> Report:
@@ -24,8 +21,8 @@ def training_report(training: Training) -> Report:
     scores = score_blocks(training, unit)
     return Report(
         title=f"Training: {model.title}",
-        subtitle=f"{model.target} from {_plural(len(model.factors), 'factor')}; {fmt(training.samples)} samples, "
-        f"{_plural(training.cells, 'coarse cell')}, {_span(training.periods)}",
+        subtitle=f"{model.target} from {plural(len(model.factors), 'factor')}; {fmt(training.samples)} samples, "
+        f"{plural(training.cells, 'coarse cell')}, {_span(training.periods)}",
         verdict="\n".join(_verdict(training)),
         tone=_tone(model.gain.share_explained),
         key_figures=_key_figures(training, unit),
@@ -115,8 +112,7 @@ def _cautions(training: Training) -> list[str]:
 
 
 def _key_figures(training: Training, unit: str) -> list[KeyFigure]:
-    gain, random = training.model.gain, own_score(training, ev.RANDOM)
-    r2, rmse = _on_blocks(training)
+    gain, random, blocks = training.model.gain, own_score(training, ev.RANDOM), training.block_score
     values = training.model.form.kind == VALUES
     of_what = "held-out values" if values else f"held-out {training.model.form.kind}"
     figures = [
@@ -130,8 +126,8 @@ def _key_figures(training: Training, unit: str) -> list[KeyFigure]:
             fmt(gain.value, 2),
             f"± {fmt(gain.standard_error, 2)} standard error; 1: detail in full, 0: none",
         ),
-        KeyFigure("R², spatial blocks", fmt(r2, 2), f"of {of_what}"),
-        KeyFigure(f"RMSE, spatial blocks{f' ({unit})' if unit else ''}", fmt(rmse, 3), f"of {of_what}"),
+        KeyFigure("R², spatial blocks", fmt(blocks.r2, 2), f"of {of_what}"),
+        KeyFigure(f"RMSE, spatial blocks{f' ({unit})' if unit else ''}", fmt(blocks.rmse, 3), f"of {of_what}"),
     ]
     if random is not None:
         figures.append(KeyFigure("R², random split", fmt(random.r2, 2), "optimistic: neighbours were seen in training"))
@@ -140,8 +136,9 @@ def _key_figures(training: Training, unit: str) -> list[KeyFigure]:
 
 def _details(training: Training) -> dict[str, Any]:
     model, facts = training.model, training.model.facts
+    target = f"{model.target} ({model.target_unit})" if model.target_unit else model.target
     details = {
-        "Target": f"{model.target} ({model.target_unit}), {model.target_range[0]:.4g} to {model.target_range[1]:.4g}",
+        "Target": f"{target}, {model.target_range[0]:.4g} to {model.target_range[1]:.4g}",
         "Factors": ", ".join(model.factor_names),
         "Learner": model.title,
         "Settings": _listed(facts.get("settings", {})),
@@ -163,7 +160,6 @@ def _details(training: Training) -> dict[str, Any]:
 
 def _data(training: Training) -> dict[str, Any]:
     model, gain = training.model, training.model.gain
-    r2, rmse = _on_blocks(training)
     data: dict[str, Any] = {
         "learner": model.learner,
         "form": model.form.kind,
@@ -172,8 +168,8 @@ def _data(training: Training) -> dict[str, Any]:
         "detail_gain": gain.value,
         "detail_gain_slope": gain.slope,
         "detail_gain_standard_error": gain.standard_error,
-        "r2_blocks": r2,
-        "rmse_blocks": rmse,
+        "r2_blocks": training.block_score.r2,
+        "rmse_blocks": training.block_score.rmse,
     }
     for design in (ev.RANDOM, ev.PERIODS):
         one = own_score(training, design)
@@ -216,19 +212,6 @@ def _data(training: Training) -> dict[str, Any]:
     }
 
 
-def _on_blocks(training: Training) -> tuple[float, float]:
-    """R² and RMSE on held-out blocks: always known, as the blocks are held out whatever validation was asked for."""
-    own = own_score(training, ev.BLOCKS)
-    if own is not None:
-        return own.r2, own.rmse
-    known = np.isfinite(training.observed) & np.isfinite(training.predicted)
-    if not known.any():
-        return math.nan, math.nan
-    y, error = training.observed[known], (training.predicted - training.observed)[known]
-    spread = float(((y - y.mean()) ** 2).sum())
-    return 1 - float((error**2).sum()) / spread if spread > 0 else math.nan, float(np.sqrt((error**2).mean()))
-
-
 def _grid_text(facts: Any) -> str:
     cell = facts.get("coarse_cell")
     return f"{facts.get('coarse_crs', '')}, cells of {cell[0]:.6g} × {cell[1]:.6g}" if cell else ""
@@ -253,7 +236,3 @@ def _span(labels: Sequence[str]) -> str:
     if len(labels) <= 1:
         return labels[0] if labels else "no period"
     return f"{len(labels)} periods from {labels[0]} to {labels[-1]}"
-
-
-def _plural(count: int, word: str) -> str:
-    return f"{fmt(count)} {word}{'' if count == 1 else 's'}"

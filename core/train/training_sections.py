@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from ..model.form import VALUES
-from ..report import Figure, Table, Text, charts, fmt
+from ..report import Figure, Table, Text, charts, typeset
 from . import evaluation as ev
 from .training import Training
 
@@ -143,8 +143,7 @@ def _score_chart(training: Training) -> str:
     models = list(dict.fromkeys(one.model for one in training.scores))
     table = {(one.model, one.design): one.r2 for one in training.scores}
     values = [[table.get((model, design), math.nan) for design in designs] for model in models]
-    baselines = [model for model in models if model.startswith("No factors")]
-    return charts.score_bars([ev.LABELS[design] for design in designs], models, values, "R²", baselines)
+    return charts.score_bars([ev.LABELS[design] for design in designs], models, values, "R²", [ev.NO_FACTORS])
 
 
 def importance_blocks(training: Training, unit: str) -> list[Any]:
@@ -199,12 +198,3 @@ def own_score(training: Training, design: str) -> ev.Score | None:
     """The model's own score under a design."""
     mine = (one for one in training.scores if one.design == design and one.model == training.model.title)
     return next(mine, None)
-
-
-def percent(share: float) -> str:
-    return f"{fmt(100 * share, 0)} %" if math.isfinite(share) else fmt(None)
-
-
-def typeset(text: str) -> str:
-    """Units and sizes as a page shows them."""
-    return text.replace("m3/m3", "m³/m³").replace(" x ", "\u00a0×\u00a0")

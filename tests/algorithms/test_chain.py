@@ -141,6 +141,73 @@ def test_stations_are_scored_with_their_baselines(
     assert "dR_smooth" in Path(result["TABLE"]).read_text(encoding="utf-8-sig").splitlines()[0]
 
 
+@pytest.mark.parametrize(
+    "output, message",
+    [
+        ({"OUTPUT": "points.gpkg"}, "also an input"),
+        ({"OUTPUT": "s.gpkg", "REPORT": "points.gpkg"}, "also an input"),
+        ({"OUTPUT": "s.gpkg", "METRICS": "a.json", "TABLE": "a.json"}, "Two outputs would be written to"),
+        ({"OUTPUT": "s.gpkg", "REPORT": "."}, "not the name of a file"),
+        ({"OUTPUT": "points.gpkg/s.gpkg"}, "cannot be written"),
+    ],
+)
+def test_outputs_that_cannot_be_meant_are_refused_before_the_work(
+    run: Any,
+    tmp_path: Path,
+    product: dict[str, Any],
+    sample: dict[str, Any],
+    output: dict[str, str],
+    message: str,
+) -> None:
+    from qgis.core import QgsProcessingException
+
+    points = tmp_path / "points.gpkg"
+    points.write_bytes(Path(sample["STATIONS"]).read_bytes())
+    names = {key: str(tmp_path / name) for key, name in output.items()}
+    with pytest.raises(QgsProcessingException, match=message):
+        run("validatepoints", PRODUCT=[product["OUTPUT"]], POINTS=str(points), VALUE="value", DATE="date", **names)
+    assert points.read_bytes() == Path(sample["STATIONS"]).read_bytes()
+    assert [path.name for path in tmp_path.iterdir()] == ["points.gpkg"]
+
+
+def test_models_and_factor_lists_keep_the_suffix_by_which_they_are_found(
+    run: Any, tmp_path: Path, grids: dict[str, Any]
+) -> None:
+    from qgis.core import QgsProcessingException
+
+    with pytest.raises(QgsProcessingException, match=r"let the name of .* end in \.smdl"):
+        run("trainlinear", COARSE=grids["COARSE"], MODEL=str(tmp_path / "m.tif"))
+    with pytest.raises(QgsProcessingException, match=r"let the name of .* end in \.json"):
+        run("screenfactors", COARSE=grids["COARSE"], FACTORS=str(tmp_path / "factors"))
+
+
+def test_rows_without_a_place_are_counted_and_tables_refused(
+    run: Any, tmp_path: Path, product: dict[str, Any], sample: dict[str, Any]
+) -> None:
+    from osgeo import ogr
+    from qgis.core import QgsProcessingException
+
+    inputs = {"PRODUCT": [product["OUTPUT"]], "VALUE": "value", "DATE": "date", "STATION": "station"}
+    table = tmp_path / "table.csv"
+    table.write_text("station,date,value\na,2021-07-03,0.2\n", encoding="utf-8")
+    with pytest.raises(QgsProcessingException, match="a table without places"):
+        run("validatepoints", **inputs, POINTS=str(table), OUTPUT=str(tmp_path / "s.gpkg"))
+    points = tmp_path / "points.gpkg"
+    points.write_bytes(Path(sample["STATIONS"]).read_bytes())
+    source = ogr.Open(str(points), 1)
+    layer = source.GetLayer(0)
+    feature = layer.GetNextFeature()
+    while feature["value"] is None:
+        feature = layer.GetNextFeature()
+    feature.SetGeometry(None)
+    layer.SetFeature(feature)
+    del feature, layer, source
+    metrics = tmp_path / "new" / "m.json"
+    output = tmp_path / "another" / "s.gpkg"
+    run("validatepoints", **inputs, POINTS=str(points), OUTPUT=str(output), METRICS=str(metrics))
+    assert output.exists() and json.loads(metrics.read_text(encoding="utf-8"))["data"]["dropped"]["no place"] == 1
+
+
 def test_results_are_named_styled_and_dated(
     provider: Any, folder: Path, grids: dict[str, Any], model: dict[str, Any]
 ) -> None:

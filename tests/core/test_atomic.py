@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from soilmoisture.core.atomic import whole_file
+from soilmoisture.core.atomic import check_output, whole_file
 from soilmoisture.core.errors import Cancelled, InputError
 
 
@@ -78,3 +78,13 @@ def test_a_target_that_became_a_folder_meanwhile_is_a_sentence(tmp_path: Path) -
         work.write_bytes(b"whole")
         target.mkdir()
     assert os.listdir(tmp_path) == ["map.tif"]
+
+
+def test_outputs_are_tried_before_the_work_and_leave_no_trace(tmp_path: Path) -> None:
+    check_output(tmp_path / "new" / "folder" / "map.tif")
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(InputError, match="cannot be written"):
+        check_output(tmp_path / "file" / "map.tif")
+    with pytest.raises(InputError, match="not the name of a file"):
+        check_output(tmp_path)
+    assert os.listdir(tmp_path) == ["file"]

@@ -6,12 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
+from ...model.predictor import Array, Predictor
 
-from ...model.predictor import Predictor
-
-Array = NDArray[np.float64]
 Settings = Mapping[str, Any]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from soilmoisture.core.downscale.downscale import Downscaling, PeriodResult, Picture
-from soilmoisture.core.downscale.downscale_report import downscale_report, expected_share
+from soilmoisture.core.downscale.downscale_report import downscale_report
 from soilmoisture.core.downscale.quality import CLIPPED, NODATA, OUTSIDE_TRAINING
 from soilmoisture.core.model.form import VALUES, Form
 from soilmoisture.core.model.linear import LinearPredictor
@@ -118,9 +118,9 @@ def test_a_gain_set_by_hand_is_judged_by_what_it_would_explain() -> None:
 
     model = dataclasses.replace(_model(), gain=DetailGain(0.6, slope, 0.05, share(0.6), 3))
     for gain in (0.3, 0.6, 1.0, 2.5):
-        assert expected_share(model, gain) == pytest.approx(share(gain))
-    assert expected_share(model, 0.0) == 0.0
-    assert math.isnan(expected_share(_model(0.0, 0.0), 1.0))
+        assert model.gain.share_with(gain) == pytest.approx(share(gain))
+    assert model.gain.share_with(0.0) == 0.0
+    assert math.isnan(_model(0.0, 0.0).gain.share_with(1.0))
     report = downscale_report(_result(gain=2.5, gain_estimated=False), model)
     assert "more harm than good" in report.verdict and report.tone == "bad"
     assert "set by hand to 2.50; the model's own estimate is 0.60" in report.verdict

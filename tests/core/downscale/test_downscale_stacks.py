@@ -10,7 +10,6 @@ from soilmoisture.core.downscale.quality import CLIPPED, NODATA, OK, OUTSIDE_TRA
 from soilmoisture.core.errors import Cancelled, InputError
 from soilmoisture.core.model.form import ANOMALIES, VALUES
 from soilmoisture.core.model.linear import LinearPredictor
-from soilmoisture.core.progress import Progress
 from soilmoisture.core.raster import tiles
 
 SLOPES = np.array([0.06, -0.04, 0.02])
@@ -80,9 +79,41 @@ def test_cells_without_enough_pixels_are_counted(world):
     one.x[:, 0, 0:3, 4:8] = np.nan
     period = run(one, one.model())[0].periods[0]
     assert (period.conserved_cells, period.uncovered_cells, period.gaps) == (18, 1, 28)
-    one.x[:] = np.nan
-    result, out = run(one, world(4, 5, 4, 1).model())
-    assert result.periods[0].pixels == 0 and result.periods[0].conserved_cells == 0
+
+
+def test_a_map_without_a_pixel_is_no_result(world):
+    one = world(4, 5, 4, 1)
+    model = one.model()
+    one.x[1] = np.nan
+    with pytest.raises(InputError, match="No pixel with a coarse value has all factors; 'lst' is valid in the fewest"):
+        run(one, model)
+    assert not (one.folder / "product.tif").exists()
+
+
+def test_a_period_in_which_a_factor_is_empty_is_skipped(world):
+    one = world(4, 5, 4, 3)
+    model = one.model(ANOMALIES)
+    one.x[0, 1] = np.nan
+    result = run(one, model)[0]
+    assert [period.period.label for period in result.periods] == ["2021-06", "2021-08"]
+    assert result.skipped == ["2021-07: no valid coarse cell of ndvi"]
+
+
+def test_the_fine_stack_is_not_the_coarse_one(world):
+    one = world()
+    coarse = one.write()[1]
+    with pytest.raises(InputError, match="coarse lies on the grid of coarse: give the FINE stack"):
+        downscale(one.model(), coarse, coarse, one.folder / "product.tif")
+
+
+def test_coarse_values_beyond_the_bounds_are_counted(world):
+    one = world(4, 5, 4, 1)
+    top = float(np.sort(one.z.ravel())[-3:].mean())
+    result = run(one, one.model(), bounds=(0.0, top))[0]
+    number = int((one.z > top).sum())
+    assert 0 < number < 3
+    assert any(note.startswith(f"{number} coarse values lie outside the bounds 0 to") for note in result.notes)
+    assert not run(one, one.model(), bounds=(0.0, 1.0))[0].notes
 
 
 @pytest.mark.parametrize(
@@ -91,6 +122,8 @@ def test_cells_without_enough_pixels_are_counted(world):
         (lambda w: w.units.update(lst="degC"), "'lst' is in degC in fine, but the model was trained on it in K"),
         (lambda w: w.x.__setitem__(1, w.x[1] + 273.15), "'lst' lies far outside the range .* in 100% of the pixels"),
         (lambda w: setattr(w, "target_unit", "%"), "The target is in % in coarse"),
+        (lambda w: setattr(w, "z", 100 * w.z), "go up to .*, but the model was trained on m3/m3"),
+        (lambda w: w.tags.update(FOOTPRINT_KM="wide"), "coarse carries FOOTPRINT_KM='wide'"),
     ],
 )
 def test_stacks_that_do_not_fit_the_model(world, change, message):
@@ -113,24 +146,14 @@ def test_missing_factors_are_named(world):
         downscale(model, coarse, fine, one.folder / "p.tif")
 
 
-class CancelsAfter(Progress):
-    def __init__(self, checks):
-        self.left = checks
-
-    @property
-    def cancelled(self):
-        self.left -= 1
-        return self.left < 0
-
-
-def test_a_cancelled_run_leaves_no_file(world, monkeypatch):
+def test_a_cancelled_run_leaves_no_file(world, monkeypatch, cancels_after):
     monkeypatch.setattr(tiles, "PIXELS", 100)
     one = world()
     one.write()
     before = set(one.folder.iterdir())
     for checks in (0, 3, 5, 7, 12):
         with pytest.raises(Cancelled):
-            run(one, one.model(), True, CancelsAfter(checks))
+            run(one, one.model(), True, cancels_after(checks))
         assert set(one.folder.iterdir()) == before
 
 
@@ -169,6 +192,8 @@ def test_default_bounds(world):
     model = world().model(target_range=(-0.02, 0.7))
     assert DownscaleOptions().limits(model) == (-0.02, 0.7)
     assert DownscaleOptions().limits(world().model()) == (0.0, 0.6)
+    assert DownscaleOptions(bounds=(0.1, None)).limits(world().model()) == (0.1, 0.6)
+    assert DownscaleOptions(bounds=(None, 0.5)).limits(model) == (-0.02, 0.5)
     assert DownscaleOptions().limits(world().model(target_unit="")) == (float("-inf"), float("inf"))
 
 

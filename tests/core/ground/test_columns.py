@@ -128,3 +128,12 @@ def test_percent_is_refused_converted_or_recognised():
         volumetric(np.array([20.0, 340.0]), "percent")
     assert any("m3/m3" in note for note in volumetric(np.array([0.2, 0.3]), "percent").notes)
     assert any("exactly 0" in note for note in volumetric(np.array([0.0, 0.3])).notes)
+
+
+def test_units_that_are_mixed_are_not_guessed():
+    mixed = np.array([0.2, 0.31, 21.0, 30.0, 25.0, 18.0])
+    with pytest.raises(InputError, match="2 of 6 values lie below 0.6 .* mixed"):
+        volumetric(mixed)
+    assert volumetric(mixed, "percent").values[0] == pytest.approx(0.002)
+    dry = np.concatenate([[0.4], np.full(40, 12.0)])
+    assert volumetric(dry).values.max() == pytest.approx(0.12)

@@ -65,3 +65,11 @@ def test_the_soil_moisture_band_is_found(tmp_path):
         chosen(Band("rootzone", AUGUST[0]), Band("surface", AUGUST[0]))
     with pytest.raises(InputError, match="no band 'sm'"):
         chosen(Band("rootzone", AUGUST[0]), band_name="sm")
+
+
+def test_quality_codes_are_no_soil_moisture(tmp_path):
+    grid = ease_grid(9, 300, 3000, 2, 2)
+    with StackWriter(tmp_path / "q.tif", grid, [Band("quality", day(dt.date(2021, 8, 3)))]) as out:
+        out.write(1, np.zeros(grid.shape))
+    with pytest.raises(InputError, match="q holds quality codes"):
+        find_products([tmp_path / "q.tif"])

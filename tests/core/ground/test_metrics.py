@@ -187,8 +187,7 @@ def test_identity_of_summaries_holds_for_ours_and_catches_the_published_one():
     rows = [agreement(rng.normal(0.2, 0.05, 20), rng.normal(0.25, 0.05, 20)) for _ in range(15)]
     check = summary_identity_check(rows)
     assert check.holds and check.mean_rmse == pytest.approx(np.mean([row.rmse for row in rows]))
-    # Sang 2026 reports means over 57 sites of bias -.046, ubRMSE .040 and RMSE .047, which cannot belong
-    # together.
+    # Sang 2026 reports means over 57 sites of bias -.046, ubRMSE .040 and RMSE .047, which cannot belong together.
     published = summary_identity_check([Agreement(44, bias=-0.046, ubrmse=0.040, rmse=0.047)])
     assert not published.holds and published.floor == pytest.approx(0.061, abs=5e-4)
 

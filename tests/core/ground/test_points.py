@@ -267,7 +267,7 @@ def test_too_few_pairs_say_why(region, tmp_path):
     )
     with pytest.raises(
         InputError,
-        match="Only 1 pairs of good.*1 observations on no date of .*, 2 observations outside the product",
+        match="Only 1 pairs of good.*1 observations on no date of .*, 2 observations outside the .*; check coordinates",
     ):
         validate_points([region.good()], late)
     with pytest.raises(InputError, match="At least 3 pairs"):

@@ -7,7 +7,7 @@ import pytest
 from osgeo import osr
 
 from soilmoisture.core.errors import InputError
-from soilmoisture.core.prepare.common_grid import GridOptions, about_one_kilometre, make_common_grid
+from soilmoisture.core.prepare.common_grid import about_one_kilometre
 from soilmoisture.core.prepare.extents import extent_in, window_of
 from soilmoisture.core.raster.grid import Grid, ease_grid
 from soilmoisture.core.raster.stack import Stack
@@ -16,75 +16,27 @@ X0, Y0, CELL = 500000.0, 5300000.0, 9000.0
 ROWS, COLS = 4, 5
 
 
-@pytest.fixture
-def layers(raster):
-    """A target of 4 x 5 cells, and a factor of 3 x 3 pixels per cell with gaps."""
-    rng = np.random.default_rng(1)
-    factor = rng.normal(size=(3 * ROWS, 3 * COLS))
-    factor[:3, :3] = np.nan  # a cell without any pixel
-    factor[0, 3:6] = np.nan  # a cell with six of nine
-    factor[3:5, 0:3] = np.nan  # a cell with three of nine
-    target = 0.25 + 0.05 * rng.normal(size=(ROWS, COLS))
-    return (
-        raster("soil_moisture", target, (X0, Y0), CELL, nodata=-9999.0),
-        raster("ndvi", factor, (X0, Y0), CELL / 3, nodata=-9999.0),
-        target,
-        factor,
-    )
-
-
-def run(tmp_path, target, factors, progress=None, **options):
-    fine, coarse = tmp_path / "out_fine.tif", tmp_path / "out_coarse.tif"
-    result = make_common_grid(
-        [target] if isinstance(target, str) else target,
-        [factors] if isinstance(factors, str) else factors,
-        fine,
-        coarse,
-        GridOptions(**{"ratio": 3, **options}),
-        progress,
-    )
-    return result, fine, coarse
-
-
-def bands(path):
-    with Stack.open(path) as stack:
-        return {
-            (band.name, band.period.label if band.period else None): stack.read(number)
-            for number, band in enumerate(stack.bands, 1)
-        }
-
-
-def block_means(values, k):
-    rows, cols = values.shape[0] // k, values.shape[1] // k
-    mean, share = np.full((rows, cols), np.nan), np.zeros((rows, cols))
-    for i in range(rows):
-        for j in range(cols):
-            block = values[k * i : k * i + k, k * j : k * j + k]
-            share[i, j] = np.isfinite(block).mean()
-            if share[i, j]:
-                mean[i, j] = block[np.isfinite(block)].mean()
-    return mean, share
-
-
-def test_only_the_shared_region_is_kept(tmp_path, raster, layers):
+def test_only_the_shared_region_is_kept(tmp_path, raster, layers, make_grids):
     factor = raster("part", np.ones((20, 20)), (X0 + CELL * 1.5, Y0 - CELL * 0.5), 500.0)
-    result, _, _ = run(tmp_path, layers[0], factor)
+    result, _, _ = make_grids(tmp_path, layers[0], factor)
     assert (result.coarse.rows, result.coarse.cols) == (2, 2)
     assert result.coarse.transform[0] == X0 + CELL and result.coarse.transform[3] == Y0
-    result, _, _ = run(tmp_path, layers[0], layers[1], extent=(X0 + 10, Y0 - 2 * CELL, X0 + CELL, Y0 - CELL - 10))
+    result, _, _ = make_grids(
+        tmp_path, layers[0], layers[1], extent=(X0 + 10, Y0 - 2 * CELL, X0 + CELL, Y0 - CELL - 10)
+    )
     assert result.coarse.shape == (1, 1)
     far = raster("far", np.ones((20, 20)), (X0 + 1e6, Y0), 500.0)
     with pytest.raises(InputError, match="no overlap between the target and factor 'far'"):
-        run(tmp_path, layers[0], far)
+        make_grids(tmp_path, layers[0], far)
     with pytest.raises(InputError, match="no overlap between the target and the extent"):
-        run(tmp_path, layers[0], layers[1], extent=(0, 0, 1, 1))
+        make_grids(tmp_path, layers[0], layers[1], extent=(0, 0, 1, 1))
     with pytest.raises(InputError, match="extent asked for is empty"):
-        run(tmp_path, layers[0], layers[1], extent=(X0 + CELL, Y0 - CELL, X0, Y0))
+        make_grids(tmp_path, layers[0], layers[1], extent=(X0 + CELL, Y0 - CELL, X0, Y0))
 
 
-def test_a_fine_grid_that_does_not_nest(tmp_path, raster, layers):
+def test_a_fine_grid_that_does_not_nest(tmp_path, raster, layers, make_grids, bands):
     template = raster("template", np.zeros((40, 50)), (X0 + 400, Y0 - 300), 1100.0)
-    result, fine, coarse = run(tmp_path, layers[0], layers[1], fine_grid=template)
+    result, fine, coarse = make_grids(tmp_path, layers[0], layers[1], fine_grid=template)
     values, grid = bands(fine)["ndvi", None], result.fine
     assert grid.cell_width == 1100.0 and (grid.transform[0] - X0 - 400) % 1100 == 0
     with Stack.open(coarse) as stack:
@@ -105,21 +57,21 @@ def test_a_fine_grid_that_does_not_nest(tmp_path, raster, layers):
                 assert mean[i, j] == pytest.approx(total / seen, abs=1e-6)
 
 
-def test_fine_grids_that_cannot_be_used(tmp_path, raster, layers):
+def test_fine_grids_that_cannot_be_used(tmp_path, raster, layers, make_grids):
     with pytest.raises(InputError, match="reference system"):
-        run(tmp_path, layers[0], layers[1], fine_grid=raster("t", np.zeros((9, 9)), (105, 47.8), 0.01, 4326))
+        make_grids(tmp_path, layers[0], layers[1], fine_grid=raster("t", np.zeros((9, 9)), (105, 47.8), 0.01, 4326))
     with pytest.raises(InputError, match="not finer than the target"):
-        run(tmp_path, layers[0], layers[1], fine_grid=layers[0])
+        make_grids(tmp_path, layers[0], layers[1], fine_grid=layers[0])
 
 
-def test_factors_in_degrees_under_a_target_in_metres(tmp_path, raster):
+def test_factors_in_degrees_under_a_target_in_metres(tmp_path, raster, make_grids, bands):
     """The axis-order trap: a field of longitude must vary along x; a layer of the whole globe must not cut the zone."""
     target = raster("soil_moisture", np.full((6, 6), 0.2), (X0 - 27000, Y0), CELL)
     step = 0.02
     lon = 104.0 + step * (np.arange(120) + 0.5)
     local = raster("lonlat", np.broadcast_to(lon, (80, 120)), (104.0, 48.4), step, 4326)
     globe = raster("globe", np.broadcast_to(89.5 - np.arange(180)[:, None], (180, 360)), (-180, 90), 1.0, 4326)
-    result, fine, _ = run(tmp_path, target, [local, globe])
+    result, fine, _ = make_grids(tmp_path, target, [local, globe])
     assert result.coarse.shape == (6, 6)
     made, back = bands(fine), osr.CoordinateTransformation(result.fine.crs, Grid.of(local).crs)
     points = np.array(
@@ -129,10 +81,10 @@ def test_factors_in_degrees_under_a_target_in_metres(tmp_path, raster):
     np.testing.assert_allclose(made["globe", None], points[..., 1], atol=2e-3)
 
 
-def test_a_target_in_degrees_is_weighted_by_area(tmp_path, raster):
+def test_a_target_in_degrees_is_weighted_by_area(tmp_path, raster, make_grids, bands, block_means):
     target = raster("soil_moisture", np.full((2, 2), 0.2), (10.0, 70.0), 4.0, 4326)
     values = np.random.default_rng(4).normal(size=(8, 8))
-    _, _, coarse = run(tmp_path, target, raster("ndvi", values, (10.0, 70.0), 1.0, 4326), ratio=4)
+    _, _, coarse = make_grids(tmp_path, target, raster("ndvi", values, (10.0, 70.0), 1.0, 4326), ratio=4)
     edges = np.sin(np.radians(70.0 - np.arange(9)))
     weight = (edges[:-1] - edges[1:])[:, None] * np.ones(8)
     wanted = [
@@ -142,13 +94,13 @@ def test_a_target_in_degrees_is_weighted_by_area(tmp_path, raster):
     assert np.abs(np.array(wanted) - block_means(values, 4)[0]).max() > 1e-3
 
 
-def test_a_large_target_is_read_only_where_the_factors_are(tmp_path, raster):
+def test_a_large_target_is_read_only_where_the_factors_are(tmp_path, raster, make_grids):
     """Elsewhere it may hold what it likes."""
     values = np.full((40, 40), 55.0)
     values[10:14, 20:25] = 0.2
     path = raster("soil_moisture", values, (X0, Y0), CELL)
     factor = raster("ndvi", np.ones((12, 15)), (X0 + 20 * CELL, Y0 - 10 * CELL), CELL / 3)
-    result, _, _ = run(tmp_path, path, factor)
+    result, _, _ = make_grids(tmp_path, path, factor)
     assert result.coarse.shape == (4, 5) and result.target_range == pytest.approx((0.2, 0.2))
 
 
@@ -173,6 +125,13 @@ def test_extents_across_reference_systems():
     west, _, east, _ = extent_in(lonlat, world)
     assert west == pytest.approx(1.9e7 / 6371007.181 * 180 / np.pi, abs=0.1) and 178 < east <= 180
     assert window_of(utm, (X0 - 5, Y0 - 2000, X0 + 1000, Y0 - 1000)) == (1, 0, 1, 1)
+
+
+def test_a_layer_beyond_the_projection_is_named():
+    utm = Grid(_wkt(32648), (X0, 1000.0, 0.0, Y0, 0.0, -1000.0), 100, 100)
+    nowhere = Grid(_wkt(4326), (3e6, 0.1, 0.0, 50.0, 0.0, -0.1), 10, 10)
+    with pytest.raises(InputError, match="The extent of factor 'dem' in EPSG:4326 cannot be expressed in EPSG:32648"):
+        extent_in(utm, nowhere, "factor 'dem'")
 
 
 def _wkt(definition):

@@ -54,6 +54,7 @@ def test_only_the_factors_asked_for(series):
         ([("b", {"names": ["a"]}), ("c", {"names": ["a"]})], {}, "'a' is there twice without a date"),
         ([("a_2021-08", {"unit": "K"}), ("a_2021-09", {"unit": "degC"})], {}, "in K and, in .*, in degC"),
         ([("a", {})], {"wanted": ["a", "x"]}, "x is in no layer"),
+        ([("a", {}), ("b", {})], {"wanted": ["x"]}, "x is in no layer; the layers hold a, b"),
         ([("a", {})], {"categorical": ["x"]}, "x is in no layer"),
         ([("a", {"roles": ["target"]})], {}, "hold no factor"),
     ],

@@ -261,3 +261,10 @@ def test_a_source_elsewhere_reads_as_empty(raster):
                 assert "overlap" in str(error)
             else:
                 assert np.isnan(found).all()
+
+
+@pytest.mark.parametrize("size", [100.0, 1000.0])
+def test_complex_numbers_are_refused(raster, size):
+    path = raster("radar", np.ones((4, 4)), (X0, Y0), size, kind=gdal.GDT_CFloat32)
+    with Stack.open(path) as stack, pytest.raises(InputError, match="'radar' holds complex numbers"):
+        Resampler(stack, 1, grid((X0, Y0), 200.0, 2, 2))

@@ -58,8 +58,12 @@ def test_layers_that_contradict_each_other(raster):
     ):
         with pytest.raises(InputError, match=message):
             read([one, other])
-    with pytest.raises(InputError, match="two target bands without a date"):
+    with pytest.raises(InputError, match=r"two target bands without a date \(in sm and sm2\): write the date"):
         read([raster("sm", MOIST, CORNER, SIZE), raster("sm2", MOIST, CORNER, SIZE)])
+    with pytest.raises(InputError, match=r"without a date \(both in pair\)"):
+        read([raster("pair", np.stack([MOIST, MOIST]), CORNER, SIZE, names=["sm", "sm"])])
+    with pytest.raises(InputError, match="if they are dates of one variable, write its date"):
+        read([raster("series", np.stack([MOIST, MOIST]), CORNER, SIZE)])
 
 
 @pytest.mark.parametrize("fill", [-9999.0, -999.0, -99.0, -32768.0])
@@ -77,7 +81,7 @@ def test_undeclared_nodata(raster, fill):
     [
         (100 * MOIST, "looks like percent"),
         (1000 * MOIST, "one part in 1000 or 10 000"),
-        (1e5 * MOIST, "another scale"),
+        (1e5 * MOIST, "check its nodata value and scale"),
         (2.2 * MOIST, "relative saturation"),
         (MOIST - 0.3, "no soil moisture"),
         (np.full((3, 4), np.nan), "no valid cell"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from soilmoisture.core.raster.conserve import hold_bounds
+from soilmoisture.core.raster.bounds import hold_bounds
 
 Array = NDArray[np.float64]
 

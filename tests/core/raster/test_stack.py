@@ -369,3 +369,15 @@ def test_writing_from_threads(tmp_path: Path) -> None:
             job.join()
     with Stack.open(tmp_path / "s.tif") as stack:
         np.testing.assert_array_equal([stack.read(n + 1) for n in range(4)], values)
+
+
+def test_numbers_in_the_metadata(tmp_path: Path) -> None:
+    grid = ease_grid(9, 300, 3000, 2, 2)
+    tags = {"WIDTH": "30", "TEXT": "wide", "BELOW": "-3", "NONE": "nan"}
+    with StackWriter(tmp_path / "s.tif", grid, [Band("a")], tags) as out:
+        out.write(1, np.ones(grid.shape))
+    with Stack.open(tmp_path / "s.tif") as stack:
+        assert stack.number("WIDTH") == 30.0 and stack.number("ABSENT") is None
+        for tag in ("TEXT", "BELOW", "NONE"):
+            with pytest.raises(InputError, match=f"s carries {tag}=.* no positive number"):
+                stack.number(tag)

@@ -45,9 +45,7 @@ OF_VECTORS: dict[str, Callable[[Any], str]] = {
     "series": lambda v: charts.series(_dates(v), {"a": v, "b": v}, title="t"),
     "series_panels": lambda v: charts.series_panels([charts.SeriesPanel("p", _dates(v), {"a": v}, {"o": v})] * 3),
     "station_map": lambda v: charts.station_map(v, v, v, labels=_labels(v)),
-    "station_map_degrees": lambda v: charts.station_map(
-        v, v, v, diverging=False, geographic=True, background=np.eye(3), extent=(0, 1, 0, 1)
-    ),
+    "station_map_degrees": lambda v: charts.station_map(v, v, v, diverging=False, geographic=True),
 }
 VECTORS: dict[str, list[float]] = {
     "empty": [],
@@ -255,11 +253,6 @@ def test_the_running_median_is_the_median() -> None:
         group = pairs[15 * k : 15 * (k + 1)]
         assert axes.x[k] == sorted(a for a, _ in group)[7]
         assert axes.y[k] == sorted(b for _, b in group)[7]
-
-
-def test_degrees_to_metres() -> None:
-    # One degree on a sphere of 6371 km is 111.195 km; at 60° a degree of longitude is half of that.
-    assert charts.degrees_to_metres(1, -1, 60) == pytest.approx((55597.5, 111194.9), abs=0.1)
 
 
 def test_text_takes_the_type_of_the_page() -> None:

@@ -12,7 +12,6 @@ from soilmoisture.core.errors import InputError
 from soilmoisture.core.train.autocorrelation import (
     Correlograms,
     effective_sample_size,
-    spatial_effective_sample,
 )
 from soilmoisture.core.train.correlation import corrected_p
 from soilmoisture.core.train.space_time import (
@@ -103,7 +102,7 @@ def test_equals_brute_force_with_gaps(classes, width, height):
     y[:, :2] = np.nan
     bounds_of = growing_classes(math.sqrt(width * height)) if classes is None else equal_classes(classes)
     expected, n = brute_force(x, y, width, height, bounds_of)
-    sample = spatial_effective_sample(x, y, width, height, classes)
+    sample = Correlograms(width, height, classes).effective_sample(x, y)
     assert sample.n == n
     assert 3 < expected < n and not sample.clamped
     assert sample.value == pytest.approx(expected, rel=1e-10)
@@ -122,17 +121,17 @@ def test_growing_classes_reach_beyond_the_fine_ones():
 def test_three_cells_by_hand():
     # Two classes, distances 1 and 2. x: I = 0, -1.5; y: I = -1, 0.5. Traces 3 and 3, of the product 2.5:
     # 1 + 9 / 2.5 = 4.6, more than there are cells.
-    sample = spatial_effective_sample(np.array([[-1.0, 0.0, 1.0]]), np.array([[1.0, -2.0, 1.0]]), 1.0, 1.0, 2)
+    sample = Correlograms(1.0, 1.0, 2).effective_sample(np.array([[-1.0, 0.0, 1.0]]), np.array([[1.0, -2.0, 1.0]]))
     assert (sample.value, sample.n, sample.clamped) == (3.0, 3, True)
 
 
 def test_clamped_at_both_ends():
     strip = np.arange(20.0)[None]
     assert brute_force(strip, strip, 1.0, 1.0, equal_classes(13))[0] < 3
-    low = spatial_effective_sample(strip, strip, 1.0, 1.0)
+    low = Correlograms(1.0, 1.0).effective_sample(strip, strip)
     ramp = np.add.outer(np.arange(12.0), np.arange(12.0))
     board = np.indices((12, 12)).sum(axis=0) % 2.0
-    high = spatial_effective_sample(board, ramp, 1.0, 1.0, None)
+    high = Correlograms(1.0, 1.0, None).effective_sample(board, ramp)
     assert (low.value, low.clamped) == (3.0, True)
     assert (high.value, high.clamped) == (144.0, True)
 

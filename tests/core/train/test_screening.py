@@ -479,7 +479,7 @@ def test_wrong_input_is_a_sentence(region):
         ((target, ndvi), {"min_abs_r": 1.5}, "between 0 and 1"),
         ((target, ndvi), {"max_vif": 0.5}, "variance inflation"),
         ((target, ndvi), {"cell_width": -9.0}, "cell size"),
-        ((np.full(target.shape, 0.2), ndvi), {}, "None of the factors.*target has the same value"),
+        ((np.full(target.shape, 0.2), ndvi), {}, r"None of the factors.*target has the same value.* \(ndvi\)"),
         ((target, {"flat": np.ones((ROWS, COLS))}), {}, "None of the factors"),
     ]:
         with pytest.raises(InputError, match=words):
@@ -551,3 +551,10 @@ def test_missing_factor_list(tmp_path):
         read_factor_list(tmp_path / "nothing.json")
     with pytest.raises(InputError, match="cannot be read"):
         read_factor_list(tmp_path)
+
+
+def test_a_factor_list_saved_by_an_editor_with_a_byte_order_mark(tmp_path):
+    path = tmp_path / "factors.json"
+    text = json.dumps({"kind": "factor list", "version": 1, "factors": ["ndvi"]})
+    path.write_bytes(text.encode("utf-8-sig"))
+    assert read_factor_list(path) == ["ndvi"]

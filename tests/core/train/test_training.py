@@ -261,3 +261,11 @@ def test_progress_rises_to_the_end_and_can_be_stopped(coarse_data):
     for checks in (0, 7, 20):
         with pytest.raises(Cancelled):
             train(data, options("linear"), Recorder(checks))
+
+
+def test_the_block_score_is_there_without_blocks_among_the_designs(coarse_data):
+    training = train(coarse_data(10, 12, 3, noise=0.02), options("linear", validation=(ev.RANDOM,)))
+    assert {one.design for one in training.scores} == {ev.RANDOM}
+    y, guess = training.observed, training.predicted
+    assert training.block_score.rmse == pytest.approx(math.sqrt(sum((y - guess) ** 2) / len(y)))
+    assert training.block_score.r2 == pytest.approx(1 - sum((y - guess) ** 2) / sum((y - sum(y) / len(y)) ** 2))
