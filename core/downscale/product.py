@@ -90,8 +90,9 @@ class ProductWriter:
             model_only += int((used & ~supported).sum())
             clipped_pixels += int(clipped.sum())
             first = -row0 % self._thin
-            fine_parts.append(values[first :: self._thin, :: self._thin])
-            code_parts.append(code[first :: self._thin, :: self._thin])
+            # Copies: a view would keep its whole strip in memory.
+            fine_parts.append(values[first :: self._thin, :: self._thin].copy())
+            code_parts.append(code[first :: self._thin, :: self._thin].copy())
             progress.set((row0 + rows) / self._support.fine.rows)
         mean = check.result()[0]
         left = (mean - wanted)[covered & np.isfinite(mean)]
