@@ -25,7 +25,7 @@ def downscale_report(result: Downscaling, model: Model) -> Report:
         subtitle=f"{model.target} from {coarse} to {fine} with {model.title.lower()}, {_span(result.periods)}",
         verdict="\n".join(_verdict(result, model, totals, share, unit)),
         tone=_tone(result, totals, share),
-        key_figures=_key_figures(result, totals, share, unit),
+        key_figures=_key_figures(result, model, totals, share, unit),
         sections=[
             *([Section("The coarse and the fine map", maps)] if maps else []),
             Section("Period by period", [period_table(result, totals, unit)]),
@@ -131,7 +131,7 @@ def _forecast(result: Downscaling, share: float) -> str:
     )
 
 
-def _key_figures(result: Downscaling, totals: dict[str, Any], share: float, unit: str) -> list[KeyFigure]:
+def _key_figures(result: Downscaling, model: Model, totals: dict[str, Any], share: float, unit: str) -> list[KeyFigure]:
     of_unit = f" ({unit})" if unit else ""
     spread = totals["coarse_deviation"]
     relative = totals["detail_deviation"] / spread if spread > 0 else math.nan
@@ -139,7 +139,8 @@ def _key_figures(result: Downscaling, totals: dict[str, Any], share: float, unit
         KeyFigure(
             "Detail gain",
             fmt(result.gain, 2),
-            "estimated on held-out blocks" if result.gain_estimated else "set by hand",
+            ("" if result.gain_estimated else "set by hand; ") + "estimated on held-out blocks: "
+            f"{fmt(model.gain.value, 2)} ± {fmt(model.gain.standard_error, 2)}",
         ),
         KeyFigure("Forecast share explained", percent(share), "of differences between neighbouring cells"),
         KeyFigure(
