@@ -14,11 +14,13 @@ from typing import Any
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 ROOT = Path(__file__).resolve().parent.parent
 
+from qgis.analysis import QgsNativeAlgorithms  # noqa: E402
 from qgis.core import (  # noqa: E402
     QgsApplication,
     QgsProcessing,
     QgsProcessingModelAlgorithm,
     QgsProcessingModelChildAlgorithm,
+    QgsProcessingModelChildDependency,
     QgsProcessingModelChildParameterSource,
     QgsProcessingModelOutput,
     QgsProcessingModelParameter,
@@ -46,7 +48,22 @@ class Builder:
         self._inputs += 1
         self.model.addModelParameter(definition, component)
 
-    def child(self, algorithm: str, sources: dict[str, Any], outputs: dict[str, str]) -> str:
+    def branch(self, name: str, expression: str) -> QgsProcessingModelChildDependency:
+        """A condition; children that depend on it run only where the expression is true."""
+        child = QgsProcessingModelChildAlgorithm("native:condition")
+        child.setChildId("condition")
+        child.setDescription(name)
+        child.setConfiguration({"conditions": [{"name": name, "expression": expression}]})
+        child.setPosition(QPointF(960, 180 + 110 * self._children))
+        return QgsProcessingModelChildDependency(self.model.addChildAlgorithm(child), name)
+
+    def child(
+        self,
+        algorithm: str,
+        sources: dict[str, Any],
+        outputs: dict[str, str],
+        branch: QgsProcessingModelChildDependency | None = None,
+    ) -> str:
         """Add a child; sources are ("input", name), ("child", id, output) or plain values; outputs name -> title."""
         child = QgsProcessingModelChildAlgorithm(f"soilmoisture:{algorithm}")
         child.setChildId(algorithm)
@@ -68,6 +85,8 @@ class Builder:
             output.setPosition(child.position() + QPointF(260, -40 + 45 * number))
             made[title] = output
         child.setModelOutputs(made)
+        if branch is not None:
+            child.setDependencies([branch])
         return self.model.addChildAlgorithm(child)
 
     def write(self, path: Path) -> None:
@@ -99,11 +118,14 @@ def quick_downscale() -> Builder:
         "Vegetation, temperature, terrain, soil, rain …",
     )
     builder.input(
-        QgsProcessingParameterFeatureSource("points", "Stations or field samples", [POINTS]), "One row per observation."
+        QgsProcessingParameterFeatureSource("points", "Stations or field samples", [POINTS], optional=True),
+        "One row per observation; empty leaves the validation out.",
     )
     builder.input(
-        QgsProcessingParameterField("value", "Field with soil moisture", parentLayerParameterName="points"),
-        "m3/m3 or percent.",
+        QgsProcessingParameterField(
+            "value", "Field with soil moisture", parentLayerParameterName="points", optional=True
+        ),
+        "m3/m3 or percent; needed where stations are given.",
     )
     builder.input(
         QgsProcessingParameterField("date", "Field with the date", parentLayerParameterName="points", optional=True),
@@ -129,6 +151,7 @@ def quick_downscale() -> Builder:
         {"MODEL": ("child", model, "MODEL"), "FINE": ("child", grid, "FINE"), "COARSE": ("child", grid, "COARSE")},
         {"OUTPUT": "Fine soil moisture", "REPORT": "Downscaling report"},
     )
+    branch = builder.branch("With stations", "length(coalesce(@value, '')) > 0")
     builder.child(
         "validatepoints",
         {
@@ -140,6 +163,7 @@ def quick_downscale() -> Builder:
             "STATION": ("input", "station"),
         },
         {"OUTPUT": "Stations with scores", "REPORT": "Validation report", "METRICS": "Validation scores"},
+        branch,
     )
     return builder
 
@@ -160,6 +184,7 @@ def main() -> None:
     sys.modules["soilmoisture"] = module_from_spec(spec)
     from soilmoisture.provider import SoilMoistureProvider
 
+    QgsApplication.processingRegistry().addProvider(QgsNativeAlgorithms())
     provider = SoilMoistureProvider()
     QgsApplication.processingRegistry().addProvider(provider)
     (ROOT / "models").mkdir(exist_ok=True)

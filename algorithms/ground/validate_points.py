@@ -162,7 +162,7 @@ class ValidatePoints(SoilMoistureAlgorithm):
         )
         self.add(
             QgsProcessingParameterFeatureSink(
-                self.OUTPUT, self.tr("Stations with scores"), QgsProcessing.SourceType.TypeVectorPoint
+                self.OUTPUT, self.tr("Stations with scores"), QgsProcessing.SourceType.TypeVectorPoint, optional=True
             ),
             self.tr("One point per station, coloured by the gain in R over the smooth coarse source."),
         )
@@ -200,7 +200,9 @@ class ValidatePoints(SoilMoistureAlgorithm):
         )
         for product in result.products:
             progress.info(product.verdict.sentence)
-        outputs = {self.OUTPUT: self._write_stations(result, parameters, context)}
+        outputs = {}
+        if parameters.get(self.OUTPUT) not in (None, ""):
+            outputs[self.OUTPUT] = self._write_stations(result, parameters, context)
         table = self.parameterAsFileOutput(parameters, self.TABLE, context) or None
         outputs |= self.write_report(points_report(result), parameters, context, table)
         first = result.products[0]

@@ -29,6 +29,22 @@ def test_quickdownscale(run: Any, folder: Path, sample: dict[str, Any]) -> None:
     assert json.loads((folder / "quick.json").read_text())["verdict"]
 
 
+def test_quickdownscale_without_stations_leaves_the_validation_out(
+    run: Any, folder: Path, sample: dict[str, Any]
+) -> None:
+    result = run(
+        "quickdownscale",
+        target=[sample["TARGET"]],
+        factors=sample["FACTORS"][:6],
+        fine_soil_moisture=str(folder / "unseen.tif"),
+        model=str(folder / "unseen.smdl"),
+        validation_report=str(folder / "unseen.html"),
+    )
+    with Stack.open(result["fine_soil_moisture"]) as fine:
+        assert len(fine.bands) == 3
+    assert "validation_report" not in result and not (folder / "unseen.html").exists()
+
+
 def test_a_users_own_model_passes_files_on(provider: Any, folder: Path, grids: dict[str, Any]) -> None:
     """Train and downscale as children of a model made here, saved, loaded and run."""
     import processing
