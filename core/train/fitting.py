@@ -17,6 +17,7 @@ from .learners.linear import Ridge
 from .learners.linear import export as export_ridge
 from .samples import Array, Samples
 
+QUICK_ROWS = 100_000  # a fit of cross-validation sees no more: years of a country would take hours
 _TREES_AT_ONCE = 20
 
 
@@ -43,12 +44,15 @@ def fit(
     progress: Progress | None = None,
     quick: bool = False,
 ) -> Fitted:
-    """Fit `learner`, on part of the rows if its cost is quadratic; `quick` is for the many fits of cross-validation."""
+    """Fit `learner`, on part of the rows if its cost is quadratic; `quick` is for the many fits of cross-validation,
+    which get fewer trees and at most QUICK_ROWS rows."""
     from joblib import parallel_config
 
     linear = export_ridge(Ridge().fit(samples.x, samples.y, samples.weight)) if trend else None
     y = samples.y if linear is None else samples.y - linear.predict(samples.x)
     part, most = samples, learner.most_samples(settings)
+    if quick:
+        most = min(most or QUICK_ROWS, QUICK_ROWS)
     if most and len(samples) > most:
         keep = thinned(samples, most, seed)
         part, y = samples.select(keep), y[keep]

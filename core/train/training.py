@@ -18,6 +18,7 @@ from ..progress import Progress
 from ..raster.bands import SHARE_UNIT
 from ..raster.grid import Grid
 from . import evaluation as ev
+from . import fitting
 from .checks import check_enough, without_constant_factors
 from .designs import Folds, block_edge, block_folds, designs
 from .fitting import Fitted, fit
@@ -131,6 +132,11 @@ def train(data: CoarseData, options: Options, progress: Progress | None = None) 
 
     progress.set(0.82, f"Training {learner.title.lower()} on {len(samples)} samples")
     progress.check()
+    if len(samples) > fitting.QUICK_ROWS:
+        notes.append(
+            f"The fits of the validation used {fitting.QUICK_ROWS:,} of the {len(samples):,} samples, thinned evenly "
+            "over the periods; every sample was predicted."
+        )
     fitted = work.fit(samples, progress.part(0.82, 1.0))
     most = learner.most_samples(work.settings)
     if most and len(samples) > most:

@@ -269,3 +269,21 @@ def test_the_block_score_is_there_without_blocks_among_the_designs(coarse_data):
     y, guess = training.observed, training.predicted
     assert training.block_score.rmse == pytest.approx(math.sqrt(sum((y - guess) ** 2) / len(y)))
     assert training.block_score.r2 == pytest.approx(1 - sum((y - guess) ** 2) / sum((y - sum(y) / len(y)) ** 2))
+
+
+def test_validation_of_many_samples_fits_on_some_and_predicts_all(coarse_data, monkeypatch):
+    from soilmoisture.core.train import fitting
+
+    data = coarse_data(12, 12, 3, noise=0.01)
+    sizes = []
+    real = fitting.thinned
+
+    def noted(samples, most, seed):
+        sizes.append(most)
+        return real(samples, most, seed)
+
+    monkeypatch.setattr(fitting, "QUICK_ROWS", 60)
+    monkeypatch.setattr(fitting, "thinned", noted)
+    training = train(data, options("cart", validation=["blocks"]))
+    assert set(sizes) == {60} and np.isfinite(training.predicted).all()
+    assert any("60 of the 432 samples" in note for note in training.notes)
