@@ -151,7 +151,7 @@ def quick_downscale() -> Builder:
         {"MODEL": ("child", model, "MODEL"), "FINE": ("child", grid, "FINE"), "COARSE": ("child", grid, "COARSE")},
         {"OUTPUT": "Fine soil moisture", "REPORT": "Downscaling report"},
     )
-    branch = builder.branch("With stations", "length(coalesce(@value, '')) > 0")
+    branch = builder.branch("With stations", "@points is not null")
     builder.child(
         "validatepoints",
         {

@@ -223,6 +223,10 @@ class ValidatePoints(SoilMoistureAlgorithm):
             name: self.parameterAsString(parameters, name, context) for name in (self.VALUE, self.DATE, self.STATION)
         }
         known = source.fields().names()
+        if not wanted[self.VALUE]:
+            raise InputError(
+                f"Choose the field of the point layer that holds soil moisture; it has {', '.join(known)}."
+            )
         for name, field in wanted.items():
             if field and field not in known:
                 raise InputError(

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from soilmoisture.core.raster.stack import Stack
 
 
@@ -43,6 +45,21 @@ def test_quickdownscale_without_stations_leaves_the_validation_out(
     with Stack.open(result["fine_soil_moisture"]) as fine:
         assert len(fine.bands) == 3
     assert "validation_report" not in result and not (folder / "unseen.html").exists()
+
+
+def test_quickdownscale_with_stations_but_no_field_says_so(run: Any, folder: Path, sample: dict[str, Any]) -> None:
+    """Given stations are never left out in silence."""
+    from qgis.core import QgsProcessingException
+
+    with pytest.raises(QgsProcessingException, match="Choose the field of the point layer that holds soil moisture"):
+        run(
+            "quickdownscale",
+            target=[sample["TARGET"]],
+            factors=sample["FACTORS"][:6],
+            points=sample["STATIONS"],
+            fine_soil_moisture=str(folder / "fieldless.tif"),
+            model=str(folder / "fieldless.smdl"),
+        )
 
 
 def test_a_users_own_model_passes_files_on(provider: Any, folder: Path, grids: dict[str, Any]) -> None:
