@@ -151,5 +151,7 @@ def set_dates(layer: QgsRasterLayer, periods: list[Period | None]) -> None:
 
 
 def _range(period: Period) -> QgsDateTimeRange:
-    start, end = (QDateTime(QDate(d.year, d.month, d.day), QTime(0, 0)) for d in (period.start, period.end))
+    start, end = (
+        QDateTime(QDate(d.year, d.month, d.day), QTime(d.hour, d.minute, d.second)) for d in (period.first, period.last)
+    )
     return QgsDateTimeRange(start, end, True, False)

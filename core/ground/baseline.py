@@ -53,10 +53,9 @@ class Baseline:
         self._window = (row0, rows, col0, cols)
         self._row, self._col = row - row0, col - col0
         self._read: dict[int, Floats] = {}
-        self._known: dict[tuple[tuple[tuple[int, int], ...], int], tuple[Floats, Floats]] = {}
+        self._known: dict[tuple[tuple[tuple[int, float], ...], float], tuple[Floats, Floats]] = {}
         # Undated layers overlap with nothing.
-        spans = [layer.period and (layer.period.start, layer.period.end) for layer in self.layers]
-        self._days = np.array([[d.toordinal() for d in span] if span else [0, 0] for span in spans])
+        self._days = np.array([layer.period.ordinals() if layer.period else (0.0, 0.0) for layer in self.layers])
 
     def at(self, period: Period | None, periods: int) -> tuple[Floats, Floats]:
         """Replicated and smooth value at every station; NaN where less than half the period is covered."""
@@ -65,7 +64,7 @@ class Baseline:
             self._known[weights, days] = self._values(weights, days)
         return self._known[weights, days]
 
-    def _weights(self, period: Period | None, periods: int) -> tuple[tuple[int, int], ...]:
+    def _weights(self, period: Period | None, periods: int) -> tuple[tuple[int, float], ...]:
         undated = [i for i, layer in enumerate(self.layers) if layer.period is None]
         if len(self.layers) == 1 and periods == 1 and (undated or period is None):
             return ((0, 1 if period is None else period.days),)
@@ -82,10 +81,11 @@ class Baseline:
                 "give the COARSE stack, or coarse layers with dates in their names."
             )
         start, end = self._days.T
-        days = np.minimum(end, period.end.toordinal()) - np.maximum(start, period.start.toordinal())
-        return tuple((int(i), int(days[i])) for i in np.flatnonzero(days > 0))
+        first, last = period.ordinals()
+        days = np.minimum(end, last) - np.maximum(start, first)
+        return tuple((int(i), float(days[i])) for i in np.flatnonzero(days > 0))
 
-    def _values(self, weights: tuple[tuple[int, int], ...], days: int) -> tuple[Floats, Floats]:
+    def _values(self, weights: tuple[tuple[int, float], ...], days: float) -> tuple[Floats, Floats]:
         nothing = np.full(len(self._x), math.nan)
         if not weights or not self.inside.any():
             return nothing, nothing

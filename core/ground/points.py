@@ -131,7 +131,7 @@ def score_pairs(pairs: Pairs, crs_wkt: str, *, min_pairs: int = 3, seed: int = 0
 
 
 def _station_rows(pairs: Pairs, series: dict[str, Floats], min_pairs: int) -> tuple[StationRow, ...]:
-    time = np.array([0 if p is None else p.start.toordinal() for p in pairs.periods], dtype=float)
+    time = np.array([0 if p is None else p.ordinals()[0] for p in pairs.periods], dtype=float)
     rows = []
     order = np.argsort(pairs.station, kind="stable")
     for at in np.split(order, np.flatnonzero(np.diff(pairs.station[order])) + 1):

@@ -124,7 +124,7 @@ def _merit(row: StationRow) -> float:
 
 def _middle(product: ProductValidation, period: int) -> dt.date | None:
     span = product.pairs.periods[period]
-    return None if span is None else span.start + dt.timedelta(days=span.days // 2)
+    return None if span is None else (span.first + (span.last - span.first) / 2).date()
 
 
 def _station_map(product: ProductValidation, crs_wkt: str) -> Figure:

@@ -6,52 +6,114 @@ import calendar
 import datetime as dt
 import re
 from dataclasses import dataclass
+from functools import total_ordering
 
 from ..errors import InputError
 
 
-@dataclass(frozen=True, order=True)
+@total_ordering
+@dataclass(frozen=True)
 class Period:
-    """A half-open span of days: `start` belongs to it, `end` does not. Raises InputError where it would be empty."""
+    """A half-open span of time: `start` belongs to it, `end` does not. Raises InputError where it would be empty.
+
+    `start` and `end` are dates, or datetimes in UTC where they do not fall on midnight.
+    """
 
     start: dt.date
     end: dt.date
 
     def __post_init__(self) -> None:
-        if self.end <= self.start:
+        for name in ("start", "end"):
+            moment = _moment(getattr(self, name))
+            # One span has one spelling, so that equal spans are equal.
+            object.__setattr__(self, name, moment.date() if moment.time() == dt.time(0) else moment)
+        if self.last <= self.first:
             raise InputError(f"A period must end after it starts, but {self.start} is not before {self.end}.")
 
+    def __lt__(self, other: Period) -> bool:
+        return (self.first, self.last) < (other.first, other.last)
+
     @property
-    def days(self) -> int:
-        return (self.end - self.start).days
+    def first(self) -> dt.datetime:
+        """The moment it starts, in UTC."""
+        return _moment(self.start)
+
+    @property
+    def last(self) -> dt.datetime:
+        """The moment it ends, in UTC."""
+        return _moment(self.end)
+
+    @property
+    def days(self) -> float:
+        """Its length; 0.125 for three hours."""
+        return _days(self.last - self.first)
+
+    @property
+    def whole_days(self) -> bool:
+        """Whether it starts and ends at midnight."""
+        return not isinstance(self.start, dt.datetime) and not isinstance(self.end, dt.datetime)
 
     @property
     def label(self) -> str:
-        """`2021-08` for a calendar month, `2021-08-03` for a day, else `2021-08-03/2021-08-11` (end exclusive)."""
+        """`2021-08` for a calendar month, `2021-08-03` for a day, else `2021-08-03/2021-08-11` (end exclusive).
+
+        Parts of a day have times: `2021-08-03T01:00/2021-08-03T04:00`.
+        """
+        if not self.whole_days:
+            return f"{self.first:%Y-%m-%dT%H:%M}/{self.last:%Y-%m-%dT%H:%M}"
         if self.days == 1:
             return self.start.isoformat()
         if self == month_of(self.start):
             return f"{self.start:%Y-%m}"
         return f"{self.start.isoformat()}/{self.end.isoformat()}"
 
-    def overlap_days(self, other: Period) -> int:
-        return max(0, (min(self.end, other.end) - max(self.start, other.start)).days)
+    def overlap_days(self, other: Period) -> float:
+        return max(0, _days(min(self.last, other.last) - max(self.first, other.first)))
+
+    def ordinals(self) -> tuple[float, float]:
+        """Start and end in days since 1 January of year 1, as `date.toordinal` counts them."""
+        origin = dt.datetime(1, 1, 1)
+        first, last = (1 + (moment - origin) / dt.timedelta(days=1) for moment in (self.first, self.last))
+        return first, last
+
+    def shifted(self, hours: float) -> Period:
+        """The same span, `hours` later."""
+        step = dt.timedelta(hours=hours)
+        return Period(self.first + step, self.last + step)
 
     @classmethod
     def parse(cls, start: str, end: str) -> Period:
-        """From two ISO dates; times of day are dropped, but an end after midnight includes its day.
+        """From two ISO dates or times (UTC unless they say otherwise).
 
+        A date as the end includes its day where both are the same; a last second (23:59:59) ends the minute.
         Raises InputError for anything else, and where the end lies before the start.
         """
         try:
-            # Python before 3.11 does not know the Z of UTC.
-            first, last = (dt.datetime.fromisoformat(text.strip().rstrip("Zz")) for text in (start, end))
+            first, last = (_utc(text) for text in (start, end))
         except ValueError as error:
             raise InputError(
                 f"The period {start!r} to {end!r} is not a pair of ISO dates such as 2021-08-01."
             ) from error
-        whole = last.time() == dt.time(0) and last.date() > first.date()
-        return cls(first.date(), last.date() if whole else last.date() + dt.timedelta(days=1))
+        if last == first:
+            last = dt.datetime.combine(last, dt.time(0)) + dt.timedelta(days=1)
+        if last.second == 59:
+            last = last.replace(microsecond=0) + dt.timedelta(seconds=1)
+        return cls(first, last)
+
+
+def _moment(date: dt.date) -> dt.datetime:
+    return date if isinstance(date, dt.datetime) else dt.datetime.combine(date, dt.time(0))
+
+
+def _days(span: dt.timedelta) -> float:
+    days = span / dt.timedelta(days=1)
+    return int(days) if days == int(days) else days
+
+
+def _utc(text: str) -> dt.datetime:
+    # Python before 3.11 does not know the Z of UTC.
+    moment = dt.datetime.fromisoformat(text.strip().rstrip("Zz"))
+    return moment.astimezone(dt.timezone.utc).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 def day(date: dt.date) -> Period:

@@ -63,13 +63,27 @@ def test_periods_sort_by_start_then_end() -> None:
         ("2021-08-01", "2021-09-01", ("2021-08-01", "2021-09-01")),
         ("2021-08-01", "2021-08-01", ("2021-08-01", "2021-08-02")),
         ("2021-08-01T00:00:00", "2021-08-02T00:00:00", ("2021-08-01", "2021-08-02")),
-        ("2021-08-01T01:30:00", "2021-08-01T04:30:00", ("2021-08-01", "2021-08-02")),
+        ("2021-08-01T01:30:00", "2021-08-01T04:30:00", ("2021-08-01T01:30:00", "2021-08-01T04:30:00")),
+        ("2021-08-01T08:00:00+08:00", "2021-08-02T08:00:00+08:00", ("2021-08-01", "2021-08-02")),
+        ("2021-08-01T21:00:00", "2021-08-02", ("2021-08-01T21:00:00", "2021-08-02")),
         ("2021-08-01T00:00:00Z", "2021-08-31T23:59:59Z", ("2021-08-01", "2021-09-01")),
-        (" 2021-08-01T00:00:00.000+00:00", "2021-08-04T12:00:00.000+00:00 ", ("2021-08-01", "2021-08-05")),
+        (" 2021-08-01T00:00:00.000+00:00", "2021-08-04T12:00:00.000+00:00 ", ("2021-08-01", "2021-08-04T12:00:00")),
     ],
 )
 def test_parse(start: str, end: str, expected: tuple[str, str]) -> None:
-    assert Period.parse(start, end) == Period(d(expected[0]), d(expected[1]))
+    first, last = (dt.datetime.fromisoformat(text) for text in expected)
+    assert Period.parse(start, end) == Period(first, last)
+
+
+def test_parts_of_a_day() -> None:
+    first = Period(dt.datetime(2021, 8, 3, 21), dt.datetime(2021, 8, 4))
+    assert first == Period(dt.datetime(2021, 8, 3, 21), d("2021-08-04")) and first.days == 0.125
+    assert first.label == "2021-08-03T21:00/2021-08-04T00:00"
+    assert first.overlap_days(day(d("2021-08-03"))) == 0.125 and first.overlap_days(day(d("2021-08-04"))) == 0
+    assert first.shifted(3) == Period(d("2021-08-04"), dt.datetime(2021, 8, 4, 3))
+    assert not first.whole_days and first.shifted(-21).start == d("2021-08-03")
+    assert sorted([day(d("2021-08-04")), first, day(d("2021-08-03"))])[1] is first
+    assert Period(dt.datetime(2021, 8, 3), dt.datetime(2021, 8, 4)) == day(d("2021-08-03"))
 
 
 @pytest.mark.parametrize(("start", "end"), [("2021-13-01", "2021-14-01"), ("", ""), ("August", "2021-09-01")])
