@@ -9,6 +9,7 @@ from qgis.PyQt.QtGui import QIcon
 
 from .algorithms.downscale.downscale import Downscale
 from .algorithms.ground.validate_points import ValidatePoints
+from .algorithms.prepare.import_product import ImportProduct
 from .algorithms.prepare.resample_to_grid import ResampleToGrid
 from .algorithms.prepare.sample_data import SampleData
 from .algorithms.train.screen_factors import ScreenFactors
@@ -21,6 +22,7 @@ ROOT = Path(__file__).resolve().parent
 TITLES = {"quickdownscale": "Quick downscale"}
 ALGORITHMS = (
     SampleData,
+    ImportProduct,
     ResampleToGrid,
     ScreenFactors,
     TrainRandomForest,

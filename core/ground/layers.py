@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..raster.bands import is_percent
+from ..raster.bands import is_percent, is_saturation
 from ..raster.grid import Grid
 from ..raster.periods import Period, without_date
 from ..raster.stack import Stack
@@ -89,12 +89,14 @@ def target_band(stack: Stack, band_name: str | None = None) -> str:
 def as_moisture(values: Floats, unit: str, name: str) -> tuple[Floats, list[str]]:
     """Percent to m3/m3, and a stop where values cannot be m3/m3."""
     notes = []
-    if is_percent(unit):
-        values = values / 100
+    if is_saturation(unit):
+        values = values / 100 if "%" in unit else values
         notes.append(
-            f"{name} is in percent: taken as percent by volume and divided by 100; "
-            "were it percent of saturation, only the correlations would count."
+            f"{name} is relative to saturation, not m3/m3: against soil moisture by volume only its correlations count."
         )
+    elif is_percent(unit):
+        values = values / 100
+        notes.append(f"{name} is in percent: taken as percent by volume and divided by 100.")
     with np.errstate(invalid="ignore"):
         if (values < -0.5).any():
             values = np.where(values < -0.5, math.nan, values)

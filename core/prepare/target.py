@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
-from ..raster.bands import is_percent
+from ..raster.bands import is_percent, is_saturation
 from ..raster.grid import Grid
 from ..raster.periods import Period
 from ..raster.stack import Stack
@@ -57,6 +57,11 @@ class TargetBands:
         declared = next((stack.bands[i - 1].unit for stack, i in found if stack.bands[i - 1].unit), "")
         undeclared = any(stack.nodata(index) is None for stack, index in found)
         _check_stored(values, undeclared, self.name)
+        if unit == _WATER_PER_SOIL and is_saturation(declared):
+            raise InputError(
+                f"The target {self.name!r} is in {declared}, which is no m3/m3 without the porosity of the soil: give "
+                "the porosity to 'Import product files', or choose 'other' as the target's unit to downscale it as it is."
+            )
         if unit == _WATER_PER_SOIL and factor == 1.0 and is_percent(declared):
             raise InputError(
                 f"The target {self.name!r} declares the unit {declared!r}: choose percent as the target's unit so that "

@@ -12,7 +12,8 @@ from .periods import Period, period_in_name, without_date
 
 TARGET = "target"
 SHARE_UNIT = "share"  # of a class, from 0 to 1
-_PERCENT = ("%", "percent", "% saturation", "m3/m3*100", "vol%", "vol.%", "% vol", "%vol")
+SATURATION_UNIT = "% saturation"
+_PERCENT = ("%", "percent", "m3/m3*100", "vol%", "vol.%", "% vol", "%vol")
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,13 @@ def write_band(band: gdal.Band, what: Band, nodata: float) -> None:
     band.SetMetadata(metadata)
 
 
+def is_saturation(unit: str) -> bool:
+    """Whether a declared unit means a share of the pores that is filled, which is no m3/m3 without the porosity."""
+    return "saturation" in unit.lower()
+
+
 def is_percent(unit: str) -> bool:
-    """Whether a declared unit of soil moisture means percent, of volume or of saturation."""
+    """Whether a declared unit of soil moisture means percent of volume."""
     return unit.strip().lower() in _PERCENT
 
 

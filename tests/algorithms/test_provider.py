@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Stored in models and scripts of users: never to change.
 IDS = {
     "sampledata": "prepare",
+    "importproduct": "prepare",
     "resampletogrid": "prepare",
     "screenfactors": "train",
     "trainrandomforest": "train",
