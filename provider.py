@@ -12,6 +12,8 @@ from .algorithms.ground.validate_points import ValidatePoints
 from .algorithms.prepare.import_product import ImportProduct
 from .algorithms.prepare.resample_to_grid import ResampleToGrid
 from .algorithms.prepare.sample_data import SampleData
+from .algorithms.prepare.spectral_indices import SpectralIndices
+from .algorithms.prepare.thermal_inertia import ThermalInertia
 from .algorithms.train.screen_factors import ScreenFactors
 from .algorithms.train.train_cart import TrainCart
 from .algorithms.train.train_linear import TrainLinear
@@ -23,6 +25,8 @@ TITLES = {"quickdownscale": "Quick downscale"}
 ALGORITHMS = (
     SampleData,
     ImportProduct,
+    SpectralIndices,
+    ThermalInertia,
     ResampleToGrid,
     ScreenFactors,
     TrainRandomForest,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 
 from qgis.core import (
     Qgis,
@@ -31,6 +32,13 @@ from ..core.raster.periods import Period
 
 # Dry brown to wet blue, in even steps of lightness.
 MOISTURE = ("#6b3f1d", "#a9713a", "#d9b27c", "#f1e7cf", "#c5dfe3", "#7fb8d0", "#3a84b5", "#1a4f86")
+VEGETATION = ("#8a5a33", "#c49a62", "#eadfb8", "#cfdc9d", "#93bf6c", "#4f9548", "#1d6b34", "#0b4220")
+NEUTRAL = ("#f4f1e8", "#dcd6e3", "#bcb5d3", "#978fbd", "#746aa4", "#564a87", "#3b2f68", "#241a46")
+_RAMPS = (
+    (("ndvi", "evi", "evi2", "nirv", "savi"), VEGETATION),
+    (("ndwi_gao", "ndwi_mcfeeters", "ndmi", "nsdsi1", "nsdsi2", "nsdsi3", "ati", "api"), MOISTURE),
+    (("tvdi", "msi"), MOISTURE[::-1]),
+)
 
 
 class _PostProcessor(QgsProcessingLayerPostProcessorInterface):
@@ -65,28 +73,26 @@ def style_when_loaded(
 def moisture(periods: list[Period | None], low: float, high: float) -> Callable[[QgsMapLayer], None]:
     """Style of a soil moisture stack between two values, with its dates for the Temporal Controller."""
 
-    def apply(layer: QgsMapLayer) -> None:
-        if isinstance(layer, QgsRasterLayer):
-            shader = QgsRasterShader()
-            ramp = QgsColorRampShader(low, high, None, QgsColorRampShader.Type.Interpolated)
-            steps = len(MOISTURE) - 1
-            ramp.setColorRampItemList(
-                [
-                    QgsColorRampShader.ColorRampItem(
-                        low + (high - low) * i / steps, QColor(colour), f"{low + (high - low) * i / steps:.2f}"
-                    )
-                    for i, colour in enumerate(MOISTURE)
-                ]
-            )
-            shader.setRasterShaderFunction(ramp)
-            renderer = QgsSingleBandPseudoColorRenderer(layer.dataProvider(), 1, shader)
-            renderer.setClassificationMin(low)
-            renderer.setClassificationMax(high)
-            layer.setRenderer(renderer)
-            set_dates(layer, periods)
-            layer.triggerRepaint()
+    return _ramped(MOISTURE, periods, low, high)
 
-    return apply
+
+def factor_style(
+    periods: list[Period | None], names: Sequence[str], limits: tuple[float, float]
+) -> Callable[[QgsMapLayer], None]:
+    """Style of a stack of the factors `names`, with the `periods` of its bands: the first band between two values.
+
+    Vegetation goes from brown to green, dryness from wet to dry, all else from light to dark. A stack of several
+    factors has its whole span as one date, since its bands follow each other in no order of time.
+    """
+    name, (low, high) = names[0], limits
+    colours = next((ramp for known, ramp in _RAMPS if name in known), NEUTRAL)
+    dated = [period for period in periods if period is not None]
+    shown: list[Period | None] = [*periods]
+    if len(names) > 1 and dated:
+        shown = [Period(min(one.first for one in dated), max(one.last for one in dated))]
+    if not low < high:
+        return dates_only(shown)
+    return _ramped(colours, shown, low, high)
 
 
 def quality(periods: list[Period | None]) -> Callable[[QgsMapLayer], None]:
@@ -110,6 +116,34 @@ def dates_only(periods: list[Period | None]) -> Callable[[QgsMapLayer], None]:
     def apply(layer: QgsMapLayer) -> None:
         if isinstance(layer, QgsRasterLayer):
             set_dates(layer, periods)
+
+    return apply
+
+
+def _ramped(
+    colours: Sequence[str], periods: list[Period | None], low: float, high: float
+) -> Callable[[QgsMapLayer], None]:
+    def apply(layer: QgsMapLayer) -> None:
+        if isinstance(layer, QgsRasterLayer):
+            shader = QgsRasterShader()
+            ramp = QgsColorRampShader(low, high, None, QgsColorRampShader.Type.Interpolated)
+            steps = len(colours) - 1
+            values = [low + (high - low) * i / steps for i in range(steps + 1)]
+            # Enough decimals to tell the steps apart: 0.04 in soil moisture, 0.002 in thermal inertia.
+            digits = max(2, -math.floor(math.log10((high - low) / steps)))
+            ramp.setColorRampItemList(
+                [
+                    QgsColorRampShader.ColorRampItem(value, QColor(colour), f"{value:.{digits}f}")
+                    for value, colour in zip(values, colours)
+                ]
+            )
+            shader.setRasterShaderFunction(ramp)
+            renderer = QgsSingleBandPseudoColorRenderer(layer.dataProvider(), 1, shader)
+            renderer.setClassificationMin(low)
+            renderer.setClassificationMax(high)
+            layer.setRenderer(renderer)
+            set_dates(layer, periods)
+            layer.triggerRepaint()
 
     return apply
 

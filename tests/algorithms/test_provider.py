@@ -12,6 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 IDS = {
     "sampledata": "prepare",
     "importproduct": "prepare",
+    "spectralindices": "prepare",
+    "thermalinertia": "prepare",
     "resampletogrid": "prepare",
     "screenfactors": "train",
     "trainrandomforest": "train",
