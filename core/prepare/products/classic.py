@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from osgeo import gdal, gdal_array
+from osgeo import gdal, gdal_array, osr
 
 from ...errors import InputError
 from ...raster.grid import Grid
 from .arrays import ArrayInfo, Attribute, as_number, clean_text, declared_fill
+
+_MODIS_RADIUS = 6371007.181
 
 
 class RasterSource:
@@ -144,7 +147,7 @@ def describe(
         scale=as_number(attributes.get("scale_factor")) if scale is None else float(scale),
         offset=as_number(attributes.get("add_offset")) if offset is None else float(offset),
         grid=grid,
-        crs_wkt=dataset.GetProjection(),
+        crs_wkt=_named(dataset.GetProjection()),
         south_first=south_first,
     )
 
@@ -156,12 +159,26 @@ def _north_up(dataset: gdal.Dataset) -> tuple[Grid | None, bool]:
         x, width, _, y, _, height = transform
         rows = dataset.RasterYSize
         return Grid(
-            dataset.GetProjection(), (x, width, 0.0, y + rows * height, 0.0, -height), rows, dataset.RasterXSize
+            _named(dataset.GetProjection()), (x, width, 0.0, y + rows * height, 0.0, -height), rows, dataset.RasterXSize
         ), True
     try:
-        return Grid.of(dataset), False
+        grid = Grid.of(dataset)
     except InputError:
         return None, False
+    return replace(grid, crs_wkt=_named(grid.crs_wkt)), False
+
+
+def _named(wkt: str) -> str:
+    """The sinusoidal system of MODIS has no code, and files call it `unnamed`: people should see what it is."""
+    reference = osr.SpatialReference()
+    if not wkt or reference.ImportFromWkt(wkt) != 0:
+        return wkt
+    name = str(reference.GetName() or "").lower()
+    sphere = abs(reference.GetSemiMajor() - _MODIS_RADIUS) < 1 and reference.GetInvFlattening() == 0
+    if name in ("", "unnamed", "unknown") and sphere and reference.GetAttrValue("PROJECTION") == "Sinusoidal":
+        reference.SetProjCS("MODIS Sinusoidal")
+        return str(reference.ExportToWkt())
+    return wkt
 
 
 def _field_name(key: str, text: str) -> str:

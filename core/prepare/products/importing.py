@@ -275,6 +275,13 @@ def _notes(
             notes.append(
                 f"{name}: the quality layer for '{rule}' is not among the files, so this rule was not applied."
             )
+    cut = [band for band in plan.bands if any(piece.step.cut for piece in band.pieces)]
+    if cut:
+        notes.append(
+            f"{cut[0].variable.name} adds up from midnight, and the step before is not in the file for "
+            f"{len(cut)} of its bands (the first: {cut[0].period.label if cut[0].period else 'undated'}): they are "
+            "empty. Import whole days."
+        )
     empty = [one.band.label for one in summaries if not one.valid]
     if empty:
         listed = ", ".join(empty[:8]) + (f" and {len(empty) - 8} more" if len(empty) > 8 else "")
