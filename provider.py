@@ -9,10 +9,14 @@ from qgis.PyQt.QtGui import QIcon
 
 from .algorithms.downscale.downscale import Downscale
 from .algorithms.ground.validate_points import ValidatePoints
+from .algorithms.prepare.antecedent_rain import AntecedentRain
+from .algorithms.prepare.composite_periods import CompositePeriods
 from .algorithms.prepare.import_product import ImportProduct
+from .algorithms.prepare.radar_factors import RadarFactors
 from .algorithms.prepare.resample_to_grid import ResampleToGrid
 from .algorithms.prepare.sample_data import SampleData
 from .algorithms.prepare.spectral_indices import SpectralIndices
+from .algorithms.prepare.terrain_factors import TerrainFactors
 from .algorithms.prepare.thermal_inertia import ThermalInertia
 from .algorithms.train.screen_factors import ScreenFactors
 from .algorithms.train.train_cart import TrainCart
@@ -25,8 +29,12 @@ TITLES = {"quickdownscale": "Quick downscale"}
 ALGORITHMS = (
     SampleData,
     ImportProduct,
+    CompositePeriods,
     SpectralIndices,
     ThermalInertia,
+    TerrainFactors,
+    RadarFactors,
+    AntecedentRain,
     ResampleToGrid,
     ScreenFactors,
     TrainRandomForest,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
@@ -53,18 +54,22 @@ def run_jobs(jobs: Sequence[Job], grid: Grid, out: StackWriter, progress: Progre
         number, row0, rows = task
         return [reader(row0, rows) for reader in jobs[number].readers]
 
-    for done, ((number, row0, _), arrays) in enumerate(read_ahead(tasks, read)):
-        progress.check()
-        job = jobs[number]
-        progress.set(done / len(tasks), job.label)
-        for index, values in zip(job.outputs, job.compute(arrays)):
-            out.write(index, values, row0)
+    with closing(read_ahead(tasks, read)) as coming:
+        for done, ((number, row0, _), arrays) in enumerate(coming):
+            progress.check()
+            job = jobs[number]
+            progress.set(done / len(tasks), job.label)
+            for index, values in zip(job.outputs, job.compute(arrays)):
+                out.write(index, values, row0)
 
 
 def read_ahead(
     tasks: Sequence[Task], read: Callable[[Task], Result], workers: int = 1
-) -> Iterator[tuple[Task, Result]]:
-    """Each task in order with what `read` makes of it, while `workers` threads read the next ones, one each."""
+) -> Generator[tuple[Task, Result], None, None]:
+    """Each task in order with what `read` makes of it, while `workers` threads read the next ones, one each.
+
+    Close the generator where the loop over it may end early, before closing what is read.
+    """
     with ThreadPoolExecutor(workers) as pool:
         coming = iter(tasks)
         pending: deque[tuple[Task, Future[Result]]] = deque(

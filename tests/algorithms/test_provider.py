@@ -12,8 +12,12 @@ ROOT = Path(__file__).resolve().parents[2]
 IDS = {
     "sampledata": "prepare",
     "importproduct": "prepare",
+    "compositeperiods": "prepare",
     "spectralindices": "prepare",
     "thermalinertia": "prepare",
+    "terrainfactors": "prepare",
+    "radarfactors": "prepare",
+    "antecedentrain": "prepare",
     "resampletogrid": "prepare",
     "screenfactors": "train",
     "trainrandomforest": "train",

@@ -73,13 +73,41 @@ def catchments(dem: Heights, sizes: CellSizes, progress: Progress) -> Catchments
     return Catchments(inner, filled, deepest, deep)
 
 
+def conductances(width: Array, height: Array) -> tuple[Array, Array, Array]:
+    """Contour length over distance towards N and S, W and E, and the diagonals, for cells of `width` x `height`.
+
+    For square cells 1/2, 1/2 and 1/4, as in Quinn et al. 1991. For oblong ones such that on a plane water still goes
+    down the steepest slope: sum of conductance x step x step' is the same in both directions.
+    """
+    diagonal = np.minimum(width / height, height / width) / 4
+    return width / height - 2 * diagonal, height / width - 2 * diagonal, diagonal
+
+
+def contour_length(east: Array, north: Array, width: Array, height: Array) -> Array:
+    """Metres of contour through which cells pass their water on (rows, cols), for the gradient towards east and north.
+
+    A cell's area over the mean step of its water down a plane: with it, area over contour is the distance to the ridge
+    on every plane, whatever its direction and the shape of the cells. Square cells have 1 to 1.12 sides, flat ones the
+    root of their area.
+    """
+    steepness = np.hypot(east, north)
+    flat = steepness == 0
+    safe = np.where(flat, 1.0, steepness)
+    wide, high = width[:, None], height[:, None]
+    across, along = wide * np.abs(east) / safe, high * np.abs(north) / safe
+    ns, we, diagonal = (one[:, None] for one in conductances(width, height))
+    found = ns * along + we * across + 2 * diagonal * np.maximum(across, along)
+    return np.where(flat, np.sqrt(wide * high), found)
+
+
 def _accumulate(heights: Heights, distance: Indices, width: int, sizes: CellSizes, progress: Progress) -> Array:
     """Areas (cells,) of a framed DEM without depressions.
 
     Cells are taken once all that drains into them has been: front after front, each in one go.
     """
     steps = neighbours(width)
-    lengths, contours = _geometry(sizes)
+    ns, we, diagonal = (_framed(one) for one in conductances(sizes.width, sizes.height))
+    weights = np.stack([ns, ns, we, we, *[diagonal] * 4])
     donors = _donor_counts(heights, distance, width, progress)
     area = np.repeat(_framed(sizes.area), width)
     area[np.isnan(heights)] = np.nan
@@ -93,7 +121,7 @@ def _accumulate(heights: Heights, distance: Indices, width: int, sizes: CellSize
         done += front.size
         ready = []
         for cells in np.array_split(front, -(-front.size // _CHUNK)):
-            shares = _shares(heights, distance, cells, steps, lengths, contours, width)
+            shares = _shares(heights, distance, cells, steps, weights, width)
             shares *= area[cells]
             for step, given in zip(steps, shares):
                 some = given > 0
@@ -112,8 +140,7 @@ def _shares(
     distance: Indices,
     cells: NDArray[np.intp],
     steps: tuple[int, ...],
-    lengths: Array,
-    contours: Array,
+    weights: Array,
     width: int,
 ) -> Array:
     """What part of its water each cell gives to each of its neighbours (8, cells); nothing where it leaves the DEM."""
@@ -124,7 +151,7 @@ def _shares(
         other = heights[cells + step]
         with np.errstate(invalid="ignore"):
             drop = np.subtract(own, other, dtype=np.float64)
-        gradient = drop * (contours[k] / lengths[k])[row]
+        gradient = drop * weights[k][row]
         nearer = (drop == 0) & (away > 0) & (distance[cells + step] == away - 1)
         np.copyto(shares[k], gradient, where=drop > 0)
         np.copyto(shares[k], 1.0, where=nearer)
@@ -142,18 +169,6 @@ def _donor_counts(heights: Heights, distance: Indices, width: int, progress: Pro
             nearer = (other == own) & (distance[start + step : end + step] == away + 1)
             donors[start:end] += (other > own) | nearer
     return donors
-
-
-def _geometry(sizes: CellSizes) -> tuple[Array, Array]:
-    """Distance to each neighbour and the contour length towards it, m, (8, framed rows).
-
-    Quinn's half and quarter-diagonal contours, for cells that need not be square.
-    """
-    width, height = _framed(sizes.width), _framed(sizes.height)
-    diagonal = np.hypot(width, height)
-    lengths = np.stack([height, height, width, width, *[diagonal] * 4])
-    contours = np.stack([width / 2, width / 2, height / 2, height / 2, *[diagonal / 4] * 4])
-    return lengths, contours
 
 
 def _framed(rows: Array) -> Array:

@@ -46,7 +46,7 @@ class Group:
 
 def orbit_of(source: Source) -> Orbit:
     """What metadata or names tell about the orbit of a band."""
-    names = (source.name, source.stack.name)
+    names = (source.name, source.stack.name, source.tags.get("SOURCE_FILE", ""))
     told = next((source.tags[tag] for tag in _ORBIT_TAGS if source.tags.get(tag)), "")
     direction = told or next((found.group(1) for name in names if (found := _PASS.search(spaced(name)))), "")
     number = next((source.tags[tag] for tag in _TRACK_TAGS if source.tags.get(tag, "").split(".")[0].isdigit()), "")

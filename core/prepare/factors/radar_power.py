@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ...raster.blocks import Array, Reader
@@ -12,15 +14,14 @@ DB, LINEAR = "dB", "linear"
 
 def to_power(values: Array, unit: str) -> Array:
     """Linear power, NaN where it is not above 0."""
-    power: Array = np.power(10.0, values / 10, dtype=np.float64) if unit == DB else values
-    positive: Array = np.where(power > 0, power, np.nan)
-    return positive
+    power = np.exp(values * (math.log(10) / 10)) if unit == DB else values.copy()
+    power[~(power > 0)] = np.nan
+    return power
 
 
 def to_db(power: Array) -> Array:
     """10 log10(power)."""
-    found: Array = 10 * np.log10(power)
-    return found
+    return np.log10(power) * 10.0
 
 
 def local_mean(power: Array, window: int, min_valid_share: float) -> Array:

@@ -65,8 +65,8 @@ def radar_report(result: Radar) -> Report:
             "Grid": f"{written.grid.crs_name}, {written.grid.cols} x {written.grid.rows} pixels of "
             f"{written.grid.cell_label}",
             "Dates": listed([label_of(period) for period in written.periods], 12),
-            "Mean over": "single pixels" if result.options.window == 1 else _window(result),
-            "Incidence angle": _correction_text(result),
+            "Mean over": "single pixels" if result.options.window == 1 else typeset(_window(result)),
+            "Incidence angle": typeset(_correction_text(result)),
             "Orbits": result.options.orbits,
         },
         data={

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from ...errors import InputError
 from ...progress import Progress
 from ...raster.bands import Band

@@ -127,6 +127,11 @@ def rain_series(sources: Sequence[Source], name: str, unit: str) -> RainSeries:
             f"The rain comes in parts of a day ({periods[0].label} is the first): make daily sums first with "
             "'Composite periods' (day, sum)."
         )
+    if any((one.first - periods[0].first) % dt.timedelta(days=1) for one in periods):
+        raise InputError(
+            f"The days of the rain do not all begin at the same time of day ({periods[0].label}, then others): bring "
+            "them to one clock with 'Composite periods'."
+        )
     found = _unit(known, unit)
     return RainSeries({period: known[period] for period in periods}, found)
 

@@ -84,6 +84,7 @@ def summary_data(written: Written) -> dict[str, Any]:
 def map_section(written: Written) -> Section:
     """A map of each factor, from the middle of its time, each on a colour scale of its own."""
     size = written.grid.ground_cell_size()
+    dated = any(band.period is not None for band, _ in written.maps)
     return Section(
         "Maps",
         [
@@ -94,8 +95,8 @@ def map_section(written: Written) -> Section:
                     [band.unit for band, _ in written.maps],
                     (size[0] * written.grid.cols, size[1] * written.grid.rows),
                 ),
-                "Each factor in the middle one of its periods; colours run over 2 to 98 % of its values, grey has no "
-                "value.",
+                f"{'Each factor in the middle one of its periods' if dated else 'Each factor'}; colours run over 2 to "
+                "98 % of its values, grey has no value.",
                 "Maps of the factors",
             )
         ],

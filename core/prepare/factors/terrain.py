@@ -17,7 +17,7 @@ from ...raster.tiles import PIXELS, strips
 from .cell_sizes import CellSizes, cell_sizes
 from .common import provenance
 from .dem import AUTO, Dem, open_dem
-from .flow import Catchments, catchments, check_size
+from .flow import Catchments, catchments, check_size, contour_length
 from .output import FactorBand, FactorWriter, Written
 from .position import Neighbourhood
 
@@ -139,15 +139,10 @@ def gradient(heights: Array, width: Array, height: Array) -> tuple[Array, Array]
 def wetness_index(area: Array, east: Array, north: Array, width: Array, height: Array) -> Array:
     """ln(a / tan b) of Beven and Kirkby 1979 (doi:10.1080/02626667909491834), (rows, cols).
 
-    area: upslope area, m2; a: area per metre of the cell's width across the flow; tan b: local gradient from `east`
-    and `north`, at least 0.001.
+    area: upslope area, m2; a: area per metre of contour; tan b: local gradient from `east` and `north`, at least 0.001.
     """
     steepness = np.hypot(east, north)
-    flat = steepness == 0
-    safe = np.where(flat, 1.0, steepness)
-    across = np.hypot(width[:, None] * north / safe, height[:, None] * east / safe)
-    across = np.where(flat, np.sqrt(width * height)[:, None], across)
-    return np.log(area / across / np.maximum(steepness, LEAST_GRADIENT))
+    return np.log(area / contour_length(east, north, width, height) / np.maximum(steepness, LEAST_GRADIENT))
 
 
 def _write(

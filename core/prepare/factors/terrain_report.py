@@ -21,8 +21,7 @@ _METHODS = {
     "northness": ("cosine of the aspect: 1 faces north, -1 south; 0 where the ground is flat", "from Horn's gradient"),
     "eastness": ("sine of the aspect: 1 faces east, -1 west; 0 where the ground is flat", "from Horn's gradient"),
     "twi": (
-        f"ln(a / tan b), a: catchment area per metre of width across the flow, tan b: local gradient, at least "
-        f"{LEAST_GRADIENT:g}",
+        f"ln(a / tan b), a: catchment area per metre of contour, tan b: local gradient, at least {LEAST_GRADIENT:g}",
         "Beven and Kirkby 1979, doi:10.1080/02626667909491834",
     ),
     "tpi": (

@@ -249,6 +249,7 @@ def _tags(plan: Plan, band: PlannedBand) -> dict[str, str]:
     tags = {
         "SOURCE_PRODUCT": plan.product,
         "SOURCE_VERSION": plan.version,
+        "SOURCE_FILE": band.pieces[0].granule.name if len(band.pieces) == 1 else "",
         "LONG_NAME": band.variable.title,
         "DEPTH": band.variable.depth,
     }
