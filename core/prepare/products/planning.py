@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-from osgeo import osr
 
 from ...errors import InputError
 from ...progress import Progress
 from ...raster.grid import Grid
 from ...raster.periods import Period, day
-from ..extents import extent_in, window_of
 from .container import ArrayInfo, BadFile
 from .georeference import Placement, place
 from .granules import Granule, OpenGranule
+from .layout import cut, offset, union
 from .options import ImportOptions
 from .recipe import REFUSE, Recipe, Variable
 from .times import Step, time_steps
@@ -100,14 +98,14 @@ def make_plan(granules: Sequence[Granule], options: ImportOptions, bad: list[Bad
     if recipe.merge == REFUSE:
         _check_alike(products, "products")
     _check_alike(versions, "versions")
-    grid = _union([one.placement.grid for one in found], found)
-    window = _window(grid, options)
-    bands = _bands(recipe, found, grid.window(*window), options, bad)
+    named = [(f"{one.variable.name} of {one.granule.name}", one.placement.grid) for one in found]
+    grid = cut(union(named), options.extent, options.extent_crs)
+    bands = _bands(recipe, found, grid, options, bad)
     return Plan(
         recipe,
         ", ".join(product for product in products if product) or recipe.id,
         next(iter(versions)),
-        grid.window(*window),
+        grid,
         bands,
         list({id(piece.granule): piece.granule for band in bands for piece in band.pieces}.values()),
         notes,
@@ -180,68 +178,6 @@ def _check_alike(seen: dict[str, str], what: str) -> None:
         )
 
 
-def _union(grids: Iterable[Grid], found: Sequence[_Found]) -> Grid:
-    """The smallest grid that holds all; InputError where their cells do not coincide."""
-    first = found[0]
-    base = first.placement.grid
-    rows, cols = [0, base.rows], [0, base.cols]
-    for one in found:
-        grid = one.placement.grid
-        row, col = _offset(base, grid)
-        aligned = (
-            grid.same_crs(base)
-            and abs(grid.cell_width / base.cell_width - 1) * max(grid.cols, base.cols) < 0.01
-            and abs(grid.cell_height / base.cell_height - 1) * max(grid.rows, base.rows) < 0.01
-            and abs(row - round(row)) < 0.01
-            and abs(col - round(col)) < 0.01
-        )
-        if not aligned:
-            raise InputError(
-                f"{first.granule.name} ({first.variable.name}, {base.cell_label} cells in {base.crs_name}) and "
-                f"{one.granule.name} ({one.variable.name}, {grid.cell_label} in {grid.crs_name}) lie on different "
-                "grids: import each on its own; 'Resample to a common grid' brings them together later."
-            )
-        rows += [round(row), round(row) + grid.rows]
-        cols += [round(col), round(col) + grid.cols]
-    return base.window(min(rows), min(cols), max(rows) - min(rows), max(cols) - min(cols))
-
-
-def _offset(base: Grid, grid: Grid) -> tuple[float, float]:
-    """Row and column of the first cell of `grid`, counted on `base`."""
-    return (
-        (base.transform[3] - grid.transform[3]) / base.cell_height,
-        (grid.transform[0] - base.transform[0]) / base.cell_width,
-    )
-
-
-def _window(grid: Grid, options: ImportOptions) -> tuple[int, int, int, int]:
-    if options.extent is None:
-        return 0, 0, grid.rows, grid.cols
-    left, bottom, right, top = options.extent
-    asked = Grid(
-        _wkt(options.extent_crs) if options.extent_crs else grid.crs_wkt,
-        (left, right - left, 0.0, top, 0.0, bottom - top),
-        1,
-        1,
-    )
-    window = window_of(grid, extent_in(grid, asked, "the extent asked for"))
-    if not window[2] or not window[3]:
-        raise InputError(
-            "The extent asked for does not touch the files: they cover "
-            f"{', '.join(f'{edge:.6g}' for edge in grid.extent())} (xmin, ymin, xmax, ymax in {grid.crs_name})."
-        )
-    return window
-
-
-def _wkt(definition: str) -> str:
-    reference = osr.SpatialReference()
-    try:
-        reference.SetFromUserInput(definition)
-    except RuntimeError as error:
-        raise InputError(f"The reference system of the extent, {definition!r}, is not known.") from error
-    return str(reference.ExportToWkt())
-
-
 def _bands(
     recipe: Recipe, found: Sequence[_Found], grid: Grid, options: ImportOptions, bad: list[BadFile]
 ) -> list[PlannedBand]:
@@ -249,7 +185,7 @@ def _bands(
     dropped: set[int] = set()
     dates: list[Period] = []
     for one in found:
-        row, col = (round(part) for part in _offset(grid, one.placement.grid))
+        row, col = (round(part) for part in offset(grid, one.placement.grid))
         for step in one.steps:
             if step.period is not None:
                 dates.append(step.period)
