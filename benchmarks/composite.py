@@ -94,7 +94,9 @@ def layers(folder: Path, kind: str) -> list[str]:
 def child(what: str, case: str, folder: Path) -> dict[str, float]:
     """Run one measurement in its own process."""
     command = [sys.executable, __file__, "--only", what, case, "--folder", str(folder)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{what} of {case} failed:\n{done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])
 
 

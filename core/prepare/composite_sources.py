@@ -9,19 +9,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import InputError
-from ..raster.bands import Band
+from ..raster.bands import CLASS_UNIT, Band
 from ..raster.grid import Grid, open_raster
 from ..raster.periods import Period
 from ..raster.stack import Stack
 from .composite_periods import Clock
+from .matching import CLASS_WORDS
 
 CARRIED_TAGS = ("SOURCE_PRODUCT", "SOURCE_VERSION", "DEPTH", "LONG_NAME")
 
 AUTO, MEAN, SUM, MAX, MIN, MEDIAN = "auto", "mean", "sum", "max", "min", "median"
 METHODS = (AUTO, MEAN, SUM, MAX, MIN, MEDIAN)
 
-_CLASS_WORDS = ("landcover", "land_cover", "lulc", "lc_type", "igbp", "soil_class", "soiltype", "soil_type")
-_CLASS_UNITS = ("class", "classes", "category", "code")
+_CLASS_UNITS = (CLASS_UNIT, "classes", "category", "code")
 _AMOUNT_WORDS = {"precipitation", "rain", "rainfall", "precip", "snowfall", "et", "pet", "evapotranspiration", "runoff"}
 _AMOUNT_WORDS |= {"evaporation", "transpiration"}
 _AMOUNT_UNITS = ("mm", "kg/m2", "kg m-2", "kg m**-2", "kg/m^2", "m", "cm")
@@ -148,7 +148,7 @@ def _source(stack: Stack, index: int, band: Band, clock: Clock, source_days: int
     lower = band.name.lower()
     whole_numbers = "Float" not in stack.data_types[index - 1]
     if band.unit.strip().lower() in _CLASS_UNITS or (
-        any(word in lower for word in _CLASS_WORDS) and (whole_numbers or not band.unit)
+        any(word in lower for word in CLASS_WORDS) and (whole_numbers or not band.unit)
     ):
         raise InputError(
             f"{band.name!r} in {stack.name} holds classes, which have no mean, sum or order: take it out and give its "

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..errors import InputError
+from ..raster.bands import CLASS_UNIT
 from ..raster.periods import Period
 from ..raster.stack import Stack
 
-_CLASS_WORDS = ("landcover", "land_cover", "lulc", "lc_type", "igbp", "soil_class", "soiltype", "soil_type")
+CLASS_WORDS = ("landcover", "land_cover", "lulc", "lc_type", "igbp", "soil_class", "soiltype", "soil_type")
 
 
 @dataclass
@@ -78,7 +79,7 @@ def factor_series(
                 )
             seen[key] = stack
             if band.name not in series:
-                guessed = _looks_like_classes(band.name, stack.data_types[index - 1])
+                guessed = band.unit == CLASS_UNIT or _looks_like_classes(band.name, stack.data_types[index - 1])
                 if guessed and band.name not in categorical:
                     notes.append(f"Factor {band.name!r} looks like classes and is used as class shares.")
                 series[band.name] = FactorSeries(band.name, band.unit, guessed or band.name in categorical)
@@ -143,4 +144,4 @@ def _match_one(periods: Sequence[Period | None], factor: FactorSeries) -> list[M
 
 
 def _looks_like_classes(name: str, data_type: str) -> bool:
-    return any(word in name.lower() for word in _CLASS_WORDS) and "Float" not in data_type
+    return any(word in name.lower() for word in CLASS_WORDS) and "Float" not in data_type

@@ -60,7 +60,7 @@ class TargetBands:
         if unit == _WATER_PER_SOIL and is_saturation(declared):
             raise InputError(
                 f"The target {self.name!r} is in {declared}, which is no m3/m3 without the porosity of the soil: give "
-                "the porosity to 'Import product files', or choose 'other' as the target's unit to downscale it as it is."
+                "the porosity to 'Import product files', or choose 'other' as the unit to downscale it as it is."
             )
         if unit == _WATER_PER_SOIL and factor == 1.0 and is_percent(declared):
             raise InputError(

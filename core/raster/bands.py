@@ -12,6 +12,7 @@ from .periods import Period, period_in_name, without_date
 
 TARGET = "target"
 SHARE_UNIT = "share"  # of a class, from 0 to 1
+CLASS_UNIT = "class"  # numbers that are names of classes
 SATURATION_UNIT = "% saturation"
 _PERCENT = ("%", "percent", "m3/m3*100", "vol%", "vol.%", "% vol", "%vol")
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..progress import Progress
 from .grid import Grid
-from .stack import Stack, StackWriter
+from .stack import StackWriter
 from .tiles import PIXELS, strips
 
 Array = NDArray[np.float64]
@@ -39,11 +39,6 @@ class Job:
     readers: Sequence[Reader]
     compute: Callable[[list[Array]], Sequence[Array]]
     label: str = ""
-
-
-def band_reader(stack: Stack, index: int) -> Reader:
-    """A reader of band `index` (1-based) of a stack on the grid itself."""
-    return lambda row0, rows: stack.read(index, row0, rows)
 
 
 def run_jobs(jobs: Sequence[Job], grid: Grid, out: StackWriter, progress: Progress) -> None:

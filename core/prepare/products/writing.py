@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from ...progress import Progress
-from ...raster.bands import SATURATION_UNIT
+from ...raster.bands import CLASS_UNIT, SATURATION_UNIT
 from ...raster.stack import Band, StackWriter
 from .decode import check_soil_moisture
 from .options import ImportOptions
@@ -127,6 +127,8 @@ def _groups(bands: Sequence[PlannedBand]) -> Iterable[list[tuple[int, PlannedBan
 
 
 def _unit(band: PlannedBand, porosity: Porosity | None) -> str:
+    if band.variable.categorical:
+        return CLASS_UNIT
     return _WATER_PER_SOIL if porosity is not None and band.variable.unit == SATURATION_UNIT else band.variable.unit
 
 

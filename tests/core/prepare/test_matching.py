@@ -10,8 +10,9 @@ from osgeo import gdal
 
 from soilmoisture.core.errors import InputError
 from soilmoisture.core.prepare.matching import factor_series, match
+from soilmoisture.core.raster.grid import ease_grid
 from soilmoisture.core.raster.periods import Period, day, month_of
-from soilmoisture.core.raster.stack import opened
+from soilmoisture.core.raster.stack import Band, Stack, StackWriter, opened
 
 CORNER, ONES = (500000.0, 5300000.0), np.ones((2, 2))
 
@@ -95,3 +96,13 @@ def test_static_undated_and_hopeless(series):
         match([None], series([("a_2021-08", {}), ("a_2021-09", {})])[0])
     with pytest.raises(InputError, match="dated and undated"):
         match([month], series([("a_2021-08", {}), ("b", {"names": ["a"]})])[0])
+
+
+def test_a_unit_of_classes_makes_a_factor_classes_whatever_its_name(tmp_path):
+    grid = ease_grid(9, 100, 100, 2, 2)
+    with StackWriter(tmp_path / "cover.tif", grid, [Band("cover", None, "class")]) as out:
+        out.write(1, np.array([[1, 2], [3, 4]]))
+    notes: list[str] = []
+    with Stack.open(tmp_path / "cover.tif") as stack:
+        assert factor_series([stack], set(), [], notes)[0].categorical
+    assert "looks like classes" in notes[0]

@@ -105,3 +105,11 @@ def test_a_declared_percent_must_be_chosen(raster):
 def test_a_band_with_its_own_scale(raster):
     target, _ = read([raster("sm", MOIST * 1e4, CORNER, SIZE, scale=(1e-4, 0.01))])
     np.testing.assert_allclose(target.values[0], MOIST + 0.01)
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.01])
+def test_percent_of_saturation_is_refused_as_volume(raster, factor):
+    path = raster("sm", 100 * MOIST, CORNER, SIZE, unit="% saturation")
+    with pytest.raises(InputError, match="no m3/m3 without the porosity"):
+        read([path], factor=factor)
+    assert read([path], unit="")[0].values.shape == (1, 3, 4)

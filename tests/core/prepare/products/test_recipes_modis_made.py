@@ -199,7 +199,7 @@ def test_land_cover(tmp_path, imported, rng):
     for quality, bad in (("all", ()), ("good", (1, 3)), ("best", (1, 3, 8))):
         _, output = imported(files, ["landcover"], quality)
         same(output.values[0], expected(classes, 1, 0, 1, 17, lambda r, c, bad=bad: label[r, c] not in bad))
-    assert output.periods == ["2018-01-01/2019-01-01"] and output.units == [""]
+    assert output.periods == ["2018-01-01/2019-01-01"] and output.units == ["class"]
 
 
 def test_reflectance_and_albedo_of_mcd43(tmp_path, imported, rng):
