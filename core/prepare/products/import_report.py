@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ...raster.periods import Period
-from ...raster.preview import preview
-from ...report import Figure, KeyFigure, Report, Section, Table, Text, charts, fmt, percent, plural, typeset
-from .importing import BandSummary, ImportResult
+from ...report import KeyFigure, Report, Section, Text, fmt, percent, plural
+from .import_sections import band_table, map_blocks, removed_blocks, series_blocks
+from .importing import ImportResult
+from .writing import BandSummary
 
 _LISTED = 40
 _LOW_SHARE = 0.05
@@ -20,12 +20,12 @@ def import_report(result: ImportResult, output: str | Path) -> Report:
     """The report of imported files; `data` holds counts, gaps, removed pixels and the figures of each band."""
     names = list(dict.fromkeys(one.band.name for one in result.bands))
     gaps = missing_periods(result.periods)
-    table = _band_table(result)
+    table = band_table(result)
     return Report(
         title="Imported product",
         subtitle=f"{result.recipe.title}, {_version(result)}{_span(result.periods)}",
         verdict="\n".join(_verdict(result, names, gaps)),
-        tone="bad" if result.valid_share < _LOW_SHARE else "neutral" if result.skipped or gaps else "good",
+        tone=_tone(result, gaps),
         key_figures=[
             KeyFigure("Files", fmt(result.files), f"{fmt(len(result.skipped))} left out"),
             KeyFigure("Bands", fmt(len(result.bands)), f"{plural(len(names), 'variable')}"),
@@ -34,8 +34,8 @@ def import_report(result: ImportResult, output: str | Path) -> Report:
             KeyFigure("Periods missing", fmt(len(gaps)), "within the series"),
         ],
         sections=[
-            Section("What was taken out", _removed_blocks(result)),
-            Section("What is left", [*_map_blocks(result, output), *_series_blocks(result, names), table]),
+            Section("What was taken out", removed_blocks(result)),
+            Section("What is left", [*map_blocks(result, output), *series_blocks(result, names), table]),
             *([Section("Files left out", [_skipped(result)])] if result.skipped else []),
             *([Section("Missing periods", [_listed(gaps)])] if gaps else []),
             *([Section("Notes", [Text("\n".join(f"- {note}" for note in result.notes))])] if result.notes else []),
@@ -75,6 +75,12 @@ def _verdict(result: ImportResult, names: Sequence[str], gaps: Sequence[Period])
             f"{plural(len(result.skipped), 'file')} could not be used and "
             f"{'was' if len(result.skipped) == 1 else 'were'} left out."
         )
+    absent = {rule for one in result.removed.values() for rule in one.absent}
+    if absent:
+        lines.append(
+            f"{plural(len(absent), 'quality rule')} could not be applied, because the quality layers are not among the "
+            "files: clouds and other bad pixels may be left."
+        )
     if gaps:
         lines.append(
             f"The series has {plural(len(gaps), 'gap')}: {gaps[0].label}{' and more' if len(gaps) > 1 else ''}."
@@ -84,111 +90,16 @@ def _verdict(result: ImportResult, names: Sequence[str], gaps: Sequence[Period])
     return lines
 
 
+def _tone(result: ImportResult, gaps: Sequence[Period]) -> str:
+    if result.valid_share < _LOW_SHARE:
+        return "bad"
+    unchecked = any(one.absent for one in result.removed.values())
+    return "neutral" if result.skipped or gaps or unchecked else "good"
+
+
 def _taken(result: ImportResult) -> float:
     held = sum(one.pixels - one.empty for one in result.removed.values())
     return sum(sum(one.rules.values()) for one in result.removed.values()) / held if held else 0.0
-
-
-def _removed_blocks(result: ImportResult) -> list[Any]:
-    rows: list[list[Any]] = []
-    for name, one in result.removed.items():
-        rows.append([name, "no value in the file", one.empty, _share(one.empty, one.pixels)])
-        rows += [[name, rule, count, _share(count, one.pixels)] for rule, count in one.rules.items()]
-        rows.append([name, "left", one.valid, _share(one.valid, one.pixels)])
-    return [
-        Table(
-            ["Variable", "Reason", "Pixels", "Share (%)"],
-            rows,
-            f"Pixels of the files by what took them out at quality '{result.quality}', over all bands. Rules are "
-            "applied in this order; a pixel counts for the first that takes it out.",
-            digits=[0, 0, 0, 1],
-        )
-    ]
-
-
-def _share(part: int, whole: int) -> float:
-    return 100 * part / whole if whole else math.nan
-
-
-def _map_blocks(result: ImportResult, output: str | Path) -> list[Any]:
-    best = max(range(len(result.bands)), key=lambda number: result.bands[number].valid)
-    one = result.bands[best]
-    if not one.valid:
-        return []
-    values = preview(output, best + 1)
-    return [
-        Figure(
-            charts.maps(
-                [values], [one.band.label], typeset(one.band.unit), [result.grid.ground_cell_size()],
-                label=one.band.name, colours="soil moisture" if "moisture" in one.band.name else "density",
-            ),
-            f"The band with the most valid pixels, {one.band.label}. Grey is where nothing is left.",
-            f"Map of {one.band.label}",
-        )
-    ]  # fmt: skip
-
-
-def _series_blocks(result: ImportResult, names: Sequence[str]) -> list[Any]:
-    if len(result.periods) < 3:
-        return []
-    panels = []
-    pixels = result.grid.rows * result.grid.cols
-    for name in names[:6]:
-        bands = [one for one in result.bands if one.band.name == name and one.band.period is not None]
-        dates = [one.band.period.first for one in bands if one.band.period is not None]
-        panels += [
-            charts.SeriesPanel(f"{name}, mean", dates, {"mean": [one.mean for one in bands]}),
-            charts.SeriesPanel(f"{name}, valid (%)", dates, {"valid": [100 * one.valid / pixels for one in bands]}),
-        ]
-    return [
-        Figure(
-            charts.series_panels(panels),
-            "Mean of the valid pixels and their share of the region at each date. A mean that jumps where few pixels "
-            "are valid says more of the clouds than of the land.",
-            "Lines of the mean and of the valid share over time",
-        )
-    ]
-
-
-def _band_table(result: ImportResult) -> Table:
-    pixels = result.grid.rows * result.grid.cols
-    shown = (
-        result.bands
-        if len(result.bands) <= _LISTED
-        else [*result.bands[: _LISTED // 2], *result.bands[-_LISTED // 2 :]]
-    )
-    rows = [
-        [
-            one.band.name,
-            *_when(one.band.period),
-            100 * one.valid / pixels,
-            one.minimum if one.valid else math.nan,
-            one.mean,
-            one.maximum if one.valid else math.nan,
-            one.files[0] if len(one.files) == 1 else f"{len(one.files)} files",
-        ]
-        for one in shown
-    ]
-    more = (
-        f" {len(result.bands) - len(shown)} bands in the middle are in the JSON file only."
-        if shown is not result.bands
-        else ""
-    )
-    return Table(
-        ["Variable", "Begins", "Length", "Valid (%)", "Lowest", "Mean", "Highest", "From"],
-        rows,
-        f"The bands of the stack in their order.{more}",
-        digits=[0, 0, 0, 1, 3, 3, 3, 0],
-    )
-
-
-def _when(period: Period | None) -> tuple[str, str]:
-    """When a band begins and how long it lasts."""
-    if period is None:
-        return "static", ""
-    if period.whole_days:
-        return str(period.start), plural(int(period.days), "day")
-    return f"{period.first:%Y-%m-%d %H:%M}", plural(round(24 * period.days), "hour")
 
 
 def _skipped(result: ImportResult) -> Text:

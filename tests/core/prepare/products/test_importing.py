@@ -237,6 +237,15 @@ def test_nothing_left_after_quality_says_what_took_it(tmp_path: Path) -> None:
     assert result.valid_share == 1.0
 
 
+def test_quality_layers_that_are_not_there_are_told(tmp_path: Path) -> None:
+    path = tile(tmp_path, "2021209", 25, 4, np.full((TILE, TILE), 5000, np.int16))
+    out = tmp_path / "out.tif"
+    page = render_html(import_report(import_product([path], out), out))
+    assert "could not be applied, because the quality layers are not among the files" in page
+    page = render_html(import_report(import_product([path], out, ImportOptions(quality="all")), out))
+    assert "could not be applied" not in page
+
+
 def test_percent_of_saturation_needs_a_porosity(tmp_path: Path, shared_data: Path) -> None:
     source = shared_data / "native_products" / "cgls_1km"
     out = tmp_path / "ssm.tif"
