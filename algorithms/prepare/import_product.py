@@ -34,9 +34,10 @@ class ImportProduct(SoilMoistureAlgorithm):
     GROUP = "prepare"
     SUMMARY = "Turns satellite and reanalysis files as downloaded into one dated, masked raster in physical units."
     ABOUT = (
-        "Knows SMAP, MODIS, ESA CCI and C3S, GLEAM, ERA5-Land, GLDAS, GLASS, CHIRPS, SoilGrids, TROPOMI SIF, Copernicus "
-        "SSM and SWI, elevation models, Landsat and Sentinel-1. Sets the georeference, applies scale factors, takes out "
-        "fill values and bad pixels, and writes one band per variable and date; tiles are put together."
+        "Knows SMAP, MODIS, ESA CCI and C3S, GLEAM, ERA5-Land, GLDAS, GLASS, CHIRPS, SoilGrids, TROPOMI SIF, "
+        "Copernicus SSM and SWI, elevation models, Landsat and Sentinel-1. Sets the georeference, applies scale "
+        "factors, takes out fill values and bad pixels, and writes one band per variable and date; tiles are put "
+        "together."
         "\n\nOther NetCDF, HDF and GeoTIFF files: choose the product 'generic' and name variable, scale and unit, or "
         "write a recipe of your own."
     )
@@ -106,7 +107,7 @@ class ImportProduct(SoilMoistureAlgorithm):
             QgsProcessingParameterNumber(
                 self.POROSITY, self.tr("Porosity"), number.Double, optional=True, minValue=0.2, maxValue=0.95
             ),
-            self.tr("In m3/m3; turns percent of saturation (Copernicus SSM and SWI, ASCAT) into m3/m3."),
+            self.tr("From 0.2 to 0.95 m3/m3; turns percent of saturation (Copernicus SSM and SWI, ASCAT) into m3/m3."),
             advanced=True,
         )
         self.add(
@@ -172,6 +173,9 @@ class ImportProduct(SoilMoistureAlgorithm):
         text = {name: self.parameterAsString(parameters, name, context).strip() for name in self._texts()}
         box, box_crs = self._extent(parameters, context)
         recipe = self.parameterAsFile(parameters, self.RECIPE, context)
+        number, chart = self.optional_number(parameters, self.POROSITY, context), self.path(self.POROSITY_MAP)
+        if number is not None and chart is not None:
+            raise InputError("Porosity is given as a number and as a map: give one of them.")
         options = ImportOptions(
             product=self.parameterAsString(parameters, self.PRODUCT, context),
             variables=self.names(parameters, self.VARIABLE, context),
@@ -180,7 +184,7 @@ class ImportProduct(SoilMoistureAlgorithm):
             extent_crs=box_crs,
             first=_date(text[self.FIRST], "first day"),
             last=_date(text[self.LAST], "last day"),
-            porosity=self.path(self.POROSITY_MAP) or self.optional_number(parameters, self.POROSITY, context),
+            porosity=chart or number,
             skip_bad=self.parameterAsBool(parameters, self.SKIP_BAD, context),
             recipes=[recipe] if recipe else recipe_folder(),
             generic=GenericRecipe(
@@ -194,7 +198,7 @@ class ImportProduct(SoilMoistureAlgorithm):
         )
         output = self.raster_output(parameters, self.OUTPUT, context)
         result = import_product(self.parameterAsFileList(parameters, self.INPUT, context), output, options, progress)
-        progress.info(f"{result.recipe.title}: {len(result.bands)} bands from {result.files} files")
+        progress.info(f"{result.recipe.title}: bands {len(result.bands)}, files {result.files}")
         for name, one in result.removed.items():
             progress.info(f"{name}: {one.pixels} pixels, {one.empty} without a value")
             for rule, count in one.rules.items():

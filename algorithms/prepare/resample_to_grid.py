@@ -187,7 +187,7 @@ class ResampleToGrid(SoilMoistureAlgorithm):
         result = make_common_grid(self.paths(self.TARGET), self.paths(self.FACTORS), fine, coarse, options, progress)
         for match in result.matches:
             label = match.period.label if match.period else "all dates"
-            progress.info(f"{label:24}{match.factor:28}{match.text}")
+            progress.info(f"{label:24}  {match.factor:28}  {match.text}")
         for note in result.notes:
             progress.warn(note)
         for path, name in ((fine, self.FINE), (coarse, self.COARSE)):

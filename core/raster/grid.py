@@ -185,6 +185,16 @@ def ease_grid(cell_km: int, row0: int, col0: int, rows: int, cols: int) -> Grid:
     )
 
 
+def wkt_of(definition: str) -> str:
+    """The WKT of a reference system given as EPSG:4326, WKT or PROJ text. Raises InputError for an unknown one."""
+    reference = osr.SpatialReference()
+    try:
+        reference.SetFromUserInput(definition)
+    except RuntimeError as error:
+        raise InputError(f"The reference system {definition!r} is not known: write it such as EPSG:4326.") from error
+    return str(reference.ExportToWkt())
+
+
 def open_raster(path: str | Path) -> gdal.Dataset:
     """Open for reading; InputError in one sentence where GDAL cannot."""
     try:

@@ -193,7 +193,7 @@ def _maps(
         if drawn is not None:
             colour_bar(figure, drawn, grid, label, limits, small_arrays, rows * height)
 
-    return columns * width + 1.1, rows * (height + 0.62) + 0.15, paint
+    return columns * width + 1.1, rows * (height + 0.76) + 0.15, paint
 
 
 def _cell_label(size: tuple[float, float] | None) -> str:

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 DASH, MINUS = "–", "−"
-_DATE = re.compile(r"\d{4}-\d{2}(-\d{2}([T ]\d{2}:\d{2})?)?(/\d{4}-\d{2}-\d{2}(T\d{2}:\d{2})?)?")  # must not break at its hyphens
+# Dates and spans of dates must not break at their hyphens.
+_DATE = re.compile(r"\d{4}-\d{2}(-\d{2}([T ]\d{2}:\d{2})?)?(/\d{4}-\d{2}-\d{2}(T\d{2}:\d{2})?)?")
 ROWS_SHOWN = 200  # more belong in the CSV and JSON, not on a page
 
 

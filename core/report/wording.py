@@ -16,7 +16,11 @@ def plural(count: int, word: str) -> str:
 
 
 def percent(share: float) -> str:
-    """A share of 1 as a whole percentage, a dash where there is none."""
+    """A share of 1 as a whole percentage, a dash where there is none; hardly any is not none, nearly all not all."""
+    if 0 < share < 0.005:
+        return "<1 %"
+    if 0.995 <= share < 1 - 1e-9:
+        return ">99 %"
     return f"{fmt(100 * share, 0)} %" if math.isfinite(share) else fmt(None)
 
 

@@ -77,7 +77,8 @@ def test_an_extent_in_another_system_cuts_the_layer(run: Any, tmp_path: Path, ch
         ({"FILL": "none"}, "not numbers"),
         ({"OUTPUT": "{folder}/rain.nc"}, "Results are GeoTIFF files"),
         ({"RECIPE": "{folder}/absent.json"}, "absent.json"),
-        ({"PRODUCT": "generic"}, "name the variable"),
+        ({"PRODUCT": "generic", "CRS": "EPSG:99999999", "SCALE": 0}, "A scale of 0"),
+        ({"POROSITY": 0.4, "POROSITY_MAP": "{folder}/chirps-v2.0.2021.07.tif"}, "give one of them"),
     ],
 )
 def test_bad_input_is_one_sentence(

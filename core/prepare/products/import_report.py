@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,19 +20,19 @@ _LOW_SHARE = 0.05
 def import_report(result: ImportResult, output: str | Path) -> Report:
     """The report of imported files; `data` holds counts, gaps, removed pixels and the figures of each band."""
     names = list(dict.fromkeys(one.band.name for one in result.bands))
-    gaps = missing_periods(result.periods)
+    missing, gaps = missing_periods(result.periods)
     table = band_table(result)
     return Report(
         title="Imported product",
         subtitle=f"{result.recipe.title}, {_version(result)}{_span(result.periods)}",
-        verdict="\n".join(_verdict(result, names, gaps)),
+        verdict="\n".join(_verdict(result, names, missing, gaps)),
         tone=_tone(result, gaps),
         key_figures=[
             KeyFigure("Files", fmt(result.files), f"{fmt(len(result.skipped))} left out"),
             KeyFigure("Bands", fmt(len(result.bands)), f"{plural(len(names), 'variable')}"),
             KeyFigure("Valid pixels", percent(result.valid_share), f"at quality '{result.quality}'"),
             KeyFigure("Taken out by quality", percent(_taken(result)), "of the pixels that had a value"),
-            KeyFigure("Periods missing", fmt(len(gaps)), "within the series"),
+            KeyFigure("Periods missing", fmt(missing), "between the first and the last"),
         ],
         sections=[
             Section("What was taken out", removed_blocks(result)),
@@ -49,26 +50,28 @@ def import_report(result: ImportResult, output: str | Path) -> Report:
             "Recipe": f"{result.recipe.id}; checked on {result.recipe.checked}" if result.recipe.checked else "own",
             "Described in": "; ".join(result.recipe.sources),
         },
-        data=_data(result, gaps),
+        data=_data(result, missing, gaps),
         main_table=table,
     )
 
 
-def missing_periods(periods: Sequence[Period]) -> list[Period]:
-    """Spans between periods that follow each other elsewhere in the series without a break."""
-    gaps = []
-    for before, after in zip(periods, periods[1:]):
-        if after.first > before.last:
-            gaps.append(Period(before.last, after.first))
-    # Single dates far apart are no series with gaps.
-    return gaps if len(gaps) < max(1, (len(periods) - 1) / 2) else []
+def missing_periods(periods: Sequence[Period]) -> tuple[int, list[Period]]:
+    """How many periods of the usual length have no file between the first and the last, and the spans they make up."""
+    if len(periods) < 2:
+        return 0, []
+    usual = statistics.median(period.days for period in periods)
+    breaks = [(before.last, after.first) for before, after in zip(periods, periods[1:]) if after.first > before.last]
+    gaps = [Period(*one) for one in breaks]
+    # The usual length of months and of composites at the end of a year varies.
+    gaps = [gap for gap in gaps if gap.days >= 0.6 * usual]
+    return sum(max(1, round(gap.days / usual)) for gap in gaps), gaps
 
 
-def _verdict(result: ImportResult, names: Sequence[str], gaps: Sequence[Period]) -> list[str]:
+def _verdict(result: ImportResult, names: Sequence[str], missing: int, gaps: Sequence[Period]) -> list[str]:
     good = result.files - len(result.skipped)
     lines = [
         f"{plural(good, 'file')} became {plural(len(result.bands), 'band')} of {', '.join(names)}; "
-        f"{percent(result.valid_share)} of the pixels are valid."
+        f"{percent(result.valid_share)} of the pixels in the files are valid."
     ]
     if result.skipped:
         lines.append(
@@ -83,7 +86,8 @@ def _verdict(result: ImportResult, names: Sequence[str], gaps: Sequence[Period])
         )
     if gaps:
         lines.append(
-            f"The series has {plural(len(gaps), 'gap')}: {gaps[0].label}{' and more' if len(gaps) > 1 else ''}."
+            f"Between the first and the last, {plural(missing, 'period')} {'has' if missing == 1 else 'have'} no file "
+            f"({_when_from(gaps[0])}{' and later' if len(gaps) > 1 else ''})."
         )
     if result.valid_share < _LOW_SHARE:
         lines.append("Hardly any pixel is left: look below at what took them out.")
@@ -123,6 +127,10 @@ def _version(result: ImportResult) -> str:
     return f"version {result.version}, " if result.version else ""
 
 
+def _when_from(gap: Period) -> str:
+    return f"from {gap.start}" if gap.whole_days else f"from {gap.first:%Y-%m-%d %H:%M}"
+
+
 def _span(periods: Sequence[Period]) -> str:
     if not periods:
         return "static"
@@ -131,7 +139,7 @@ def _span(periods: Sequence[Period]) -> str:
     )
 
 
-def _data(result: ImportResult, gaps: Sequence[Period]) -> dict[str, Any]:
+def _data(result: ImportResult, missing: int, gaps: Sequence[Period]) -> dict[str, Any]:
     def figures(one: BandSummary) -> dict[str, Any]:
         return {
             "variable": one.band.name,
@@ -156,7 +164,8 @@ def _data(result: ImportResult, gaps: Sequence[Period]) -> dict[str, Any]:
             name: {"pixels": one.pixels, "empty": one.empty, "rules": dict(one.rules), "valid": one.valid}
             for name, one in result.removed.items()
         },
-        "missing_periods": [gap.label for gap in gaps],
+        "missing_periods": missing,
+        "gaps": [gap.label for gap in gaps],
         "bands": [figures(one) for one in result.bands],
         "grid": {
             "crs": result.grid.crs_name, "rows": result.grid.rows, "cols": result.grid.cols,

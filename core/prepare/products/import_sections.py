@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...raster.periods import Period
 from ...raster.preview import preview
 from ...report import Figure, Table, charts, plural, typeset
@@ -20,17 +23,30 @@ def map_blocks(result: ImportResult, output: str | Path) -> list[Any]:
     one = result.bands[best]
     if not one.valid:
         return []
-    values = preview(output, best + 1)
+    values = _with_data(preview(output, best + 1))
     return [
         Figure(
             charts.maps(
                 [values], [one.band.label], typeset(one.band.unit), [result.grid.ground_cell_size()],
                 label=one.band.name, colours="soil moisture" if "moisture" in one.band.name else "density",
             ),
-            f"The band with the most valid pixels, {one.band.label}. Grey is where nothing is left.",
+            f"The band with the most valid pixels, {one.band.label}, where it has some. Grey is where nothing is left.",
             f"Map of {one.band.label}",
         )
     ]  # fmt: skip
+
+
+def _with_data(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The part that has values, and a margin: half orbits are a strip of a global grid."""
+    rows, cols = (np.flatnonzero(np.isfinite(values).any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return values
+    margin = max(2, (rows[-1] - rows[0]) // 20)
+    return values[max(0, rows[0] - margin) : rows[-1] + margin + 1, max(0, cols[0] - margin) : cols[-1] + margin + 1]
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= 36 else f"{name[:17]} … {name[-16:]}"
 
 
 def series_blocks(result: ImportResult, names: Sequence[str]) -> list[Any]:
@@ -100,7 +116,7 @@ def band_table(result: ImportResult) -> Table:
             one.minimum if one.valid else math.nan,
             one.mean,
             one.maximum if one.valid else math.nan,
-            one.files[0] if len(one.files) == 1 else f"{len(one.files)} files",
+            _shortened(one.files[0]) if len(one.files) == 1 else f"{len(one.files)} files",
         ]
         for one in shown
     ]

@@ -47,8 +47,8 @@ class ImportResult:
 
     @property
     def valid_share(self) -> float:
-        """Of all pixels of all bands."""
-        return sum(one.valid for one in self.bands) / (len(self.bands) * self.grid.rows * self.grid.cols)
+        """Valid pixels of all that the files hold; a half orbit holds a small part of its grid."""
+        return sum(one.valid for one in self.removed.values()) / sum(one.pixels for one in self.removed.values())
 
 
 def import_product(
@@ -114,7 +114,11 @@ def _recognised(
                     recipe = recipes[options.product]
                     parts = match(container, recipe)
             if found and recipe.id != found[0][1].id:
-                raise BadFile(path, f"it is of {recipe.title}, but {Path(found[0][0]).name} is of {found[0][1].title}")
+                raise BadFile(
+                    path,
+                    f"it is of {recipe.title}, but {Path(found[0][0]).name} is of {found[0][1].title}: import each on "
+                    "its own",
+                )
         except BadFile as error:
             if not options.skip_bad:
                 raise

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from osgeo import osr
-
 from ...errors import InputError
-from ...raster.grid import Grid
+from ...raster.grid import Grid, wkt_of
 from ..extents import extent_in, window_of
 
 
@@ -43,30 +41,33 @@ def offset(base: Grid, grid: Grid) -> tuple[float, float]:
     )
 
 
-def cut(grid: Grid, extent: tuple[float, float, float, float] | None, crs: str) -> Grid:
-    """The cells of `grid` that touch `extent` (in the reference system `crs`). Raises InputError where none does."""
+def cut(grid: Grid, extent: tuple[float, float, float, float] | None, crs: str, notes: list[str]) -> Grid:
+    """The cells of `grid` that touch `extent` (in the reference system `crs`). Raises InputError where none does.
+
+    notes: grows by a sentence where the extent reaches beyond the grid.
+    """
     if extent is None:
         return grid
-    left, bottom, right, top = extent
     asked = Grid(
-        _wkt(crs) if crs else grid.crs_wkt,
-        (left, right - left, 0.0, top, 0.0, bottom - top),
+        wkt_of(crs) if crs else grid.crs_wkt,
+        (extent[0], extent[2] - extent[0], 0.0, extent[3], 0.0, extent[1] - extent[3]),
         1,
         1,
     )
-    window = window_of(grid, extent_in(grid, asked, "the extent asked for"))
+    box = extent_in(grid, asked, "the extent asked for")
+    window = window_of(grid, box)
+    left, bottom, right, top = grid.extent()
+    wide, high = grid.cell_width, grid.cell_height
+    if box[0] < left - wide or box[2] > right + wide or box[1] < bottom - high or box[3] > top + high:
+        notes.append(
+            "The extent asked for reaches beyond what the files cover; across 180 degrees import both sides one after "
+            "the other."
+            if grid.is_geographic and (box[2] > 180 or box[0] < -180)
+            else "The extent asked for reaches beyond what the files cover."
+        )
     if not window[2] or not window[3]:
         raise InputError(
             "The extent asked for does not touch the files: they cover "
             f"{', '.join(f'{edge:.6g}' for edge in grid.extent())} (xmin, ymin, xmax, ymax in {grid.crs_name})."
         )
     return grid.window(*window)
-
-
-def _wkt(definition: str) -> str:
-    reference = osr.SpatialReference()
-    try:
-        reference.SetFromUserInput(definition)
-    except RuntimeError as error:
-        raise InputError(f"The reference system of the extent, {definition!r}, is not known.") from error
-    return str(reference.ExportToWkt())

@@ -29,6 +29,11 @@ class GenericRecipe:
     date: str = ""
     crs: str = ""
 
+    @property
+    def given(self) -> bool:
+        """Whether the user said anything."""
+        return self != GenericRecipe()
+
 
 @dataclass(frozen=True)
 class ImportOptions:
@@ -62,8 +67,5 @@ class ImportOptions:
             raise InputError(f"The last day asked for ({self.last}) lies before the first ({self.first}).")
         if isinstance(self.porosity, float) and not 0.2 <= self.porosity <= 0.95:
             raise InputError(f"Porosity lies between 0.2 and 0.95 m3/m3, not at {self.porosity:g}.")
-        if self.product == GENERIC and len(self.variables) == 0:
-            raise InputError(
-                "For files of no known product name the variable to import: the array's path in the file, such as sm, "
-                "or band_1 for the first band of a GeoTIFF."
-            )
+        if self.generic.scale == 0:
+            raise InputError("A scale of 0 would make every value the same: give another one, or leave it empty.")

@@ -99,7 +99,8 @@ def make_plan(granules: Sequence[Granule], options: ImportOptions, bad: list[Bad
         _check_alike(products, "products")
     _check_alike(versions, "versions")
     named = [(f"{one.variable.name} of {one.granule.name}", one.placement.grid) for one in found]
-    grid = cut(union(named), options.extent, options.extent_crs)
+    whole = union(named)
+    grid = cut(whole, options.extent, options.extent_crs, notes)
     bands = _bands(recipe, found, grid, options, bad)
     return Plan(
         recipe,

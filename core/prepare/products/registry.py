@@ -94,8 +94,15 @@ def match(container: Container, recipe: Recipe) -> Groups:
         if other.id != recipe.id and (_groups(container, other) is not None or _holds(container, other))
     ]
     if others:
-        raise BadFile(container.path, f"it looks like {' or '.join(others[:2])}, not {recipe.title} ({wrong})")
-    raise BadFile(container.path, f"it does not look like {recipe.title}: {wrong}")
+        raise BadFile(
+            container.path,
+            f"it looks like {' or '.join(others[:2])}, not {recipe.title} ({wrong}): choose 'auto' or that product",
+        )
+    raise BadFile(
+        container.path,
+        f"it does not look like {recipe.title}: {wrong}; give it the name it was downloaded under, or import it as "
+        "'generic'",
+    )
 
 
 @lru_cache(maxsize=1)

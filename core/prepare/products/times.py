@@ -80,11 +80,12 @@ def time_steps(
         dimension, periods = "", []
     else:
         why = f" ({missing})" if missing else ""
-        raise BadFile(
-            container.path,
-            f"it has no date in its name or inside{why}: write the date into its name, such as 20210803, in the place "
-            f"where files of {recipe.title} have it",
+        remedy = (
+            f"write the date into its name, such as 20210803, in the place where files of {recipe.title} have it"
+            if recipe.files.names
+            else "write a date such as 20210803 into its name, or give the date ('static' if it holds for all time)"
         )
+        raise BadFile(container.path, f"it has no date in its name or inside{why}: {remedy}")
     indices = step_indices(container, info, recipe, variable, dimension, len(periods))
     dated: list[Period | None] = [*periods] or [None]
     steps = [Step(period, first, tuple(others)) for period, (first, *others) in zip(dated, indices)]

@@ -16,7 +16,7 @@ from ...progress import Progress
 from ...raster.bands import CLASS_UNIT, SATURATION_UNIT
 from ...raster.stack import Band, StackWriter
 from .decode import check_soil_moisture
-from .options import ImportOptions
+from .options import GENERIC, ImportOptions
 from .planning import Plan, PlannedBand
 from .porosity import Porosity
 from .reading import Block, Removed, blocks
@@ -74,6 +74,10 @@ def write_bands(
                 progress.set((done + min(seen + 1, total)) / all_pieces, label)
             done += total
         if not any(one.valid for one in summaries):
+            if porosity is not None and not porosity.covers and any(one.valid for one in removed.values()):
+                raise InputError(
+                    "The porosity map has no value where the product has: check its extent and reference system."
+                )
             raise InputError(_nothing_left(plan, removed, options))
         for one in summaries:
             if one.band.unit == "dB" and one.valid and one.minimum >= 0:
@@ -150,8 +154,9 @@ def _nothing_left(plan: Plan, removed: dict[str, Removed], options: ImportOption
         parts.append(
             f"{name}: {one.pixels} pixels, of them {one.empty} without a value" + "".join(f", {r}" for r in rules)
         )
-    advice = "try quality 'all'" if options.quality != "all" else "check that the files cover the region"
-    return f"No valid pixel is left of {plan.recipe.title} ({'; '.join(parts)}): {advice}, or take other dates."
+    taken = any(count for one in removed.values() for count in one.rules.values())
+    advice = "try quality 'all'" if taken and options.quality != "all" else "take another extent"
+    return f"No valid pixel is left of {plan.recipe.title} ({'; '.join(parts)}): {advice}, or other dates."
 
 
 def notes_on(
@@ -179,6 +184,8 @@ def notes_on(
         notes.append(
             f"{', '.join(dict.fromkeys(saturation))} is in percent of saturation: with a porosity it becomes m3/m3."
         )
+    if options.generic.given and plan.recipe.id != GENERIC:
+        notes.append("Scale, offset, fill values, unit, date and reference system are for 'generic' files: not used.")
     if options.porosity is not None and not any(band.variable.unit == SATURATION_UNIT for band in plan.bands):
         notes.append("The porosity was not used: no variable is in percent of saturation.")
     return notes

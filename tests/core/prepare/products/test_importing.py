@@ -14,10 +14,11 @@ import pytest
 from osgeo import gdal
 
 from soilmoisture.core.errors import Cancelled, InputError
-from soilmoisture.core.prepare.products.import_report import import_report
+from soilmoisture.core.prepare.products.import_report import import_report, missing_periods
 from soilmoisture.core.prepare.products.importing import ImportResult, import_product
 from soilmoisture.core.prepare.products.options import GenericRecipe, ImportOptions
 from soilmoisture.core.progress import Progress
+from soilmoisture.core.raster.periods import Period, day, month_of
 from soilmoisture.core.raster.stack import Stack
 from soilmoisture.core.report import render_html, render_json
 
@@ -260,6 +261,12 @@ def test_percent_of_saturation_needs_a_porosity(tmp_path: Path, shared_data: Pat
     geotiff(tmp_path / "porosity.tif", porosity, stack.grid.transform)
     import_product([source / "*SSM1km*.nc"], out, ImportOptions(porosity=str(tmp_path / "porosity.tif")))
     np.testing.assert_allclose(written(out)[1][0], percent / 100 * porosity, rtol=1e-5)
+    geotiff(tmp_path / "percent.tif", 100 * porosity, stack.grid.transform)
+    with pytest.raises(InputError, match="porosity map percent.tif goes from 3.* to 5.*between 0 and 1"):
+        import_product([source / "*SSM1km*.nc"], out, ImportOptions(porosity=str(tmp_path / "percent.tif")))
+    geotiff(tmp_path / "elsewhere.tif", porosity, (100.0, 0.01, 0.0, 10.0, 0.0, -0.01))
+    with pytest.raises(InputError, match="porosity map has no value where the product has"):
+        import_product([source / "*SSM1km*.nc"], out, ImportOptions(porosity=str(tmp_path / "elsewhere.tif")))
 
 
 def test_rain_that_adds_up_from_midnight_becomes_hourly(tmp_path: Path) -> None:
@@ -291,8 +298,10 @@ def test_a_file_that_tells_nothing_of_its_place_is_refused(tmp_path: Path, moist
         import_product([tmp_path / "bare.h5"], tmp_path / "out.tif", generic())
     with pytest.raises(InputError, match="not recognised"):
         import_product([tmp_path / "bare.h5"], tmp_path / "out.tif")
-    with pytest.raises(InputError, match="name the variable"):
-        import_product([tmp_path / "bare.h5"], tmp_path / "out.tif", ImportOptions("generic"))
+    with h5py.File(tmp_path / "two.h5", "w") as out:
+        out["field/sm"], out["field/flag"] = moist[0], moist[0]
+    with pytest.raises(InputError, match="arrays field/flag, field/sm: name the variable"):
+        import_product([tmp_path / "two.h5"], tmp_path / "out.tif", ImportOptions("generic"))
 
 
 @pytest.mark.parametrize(
@@ -312,6 +321,49 @@ def test_generic_files_take_scale_fill_unit_and_date_from_the_user(
     np.testing.assert_array_equal(values, expected)
     assert stack.bands[0].unit == "%"
     assert (stack.bands[0].period.label if stack.bands[0].period else None) == label
+
+
+def test_a_generic_file_without_a_date_is_not_taken_for_static(tmp_path: Path) -> None:
+    geotiff(tmp_path / "clay.tif", np.ones((4, 5), np.float32))
+    with pytest.raises(InputError, match="no date in its name or inside: .*or give the date"):
+        import_product([tmp_path / "clay.tif"], tmp_path / "out.tif", ImportOptions("generic"))
+    static = ImportOptions("generic", generic=GenericRecipe(date="static"))
+    assert import_product([tmp_path / "clay.tif"], tmp_path / "out.tif", static).bands[0].band.period is None
+
+
+def test_a_single_step_without_a_length_is_its_day(tmp_path: Path, moist: Any) -> None:
+    path = series(tmp_path / "field.nc", moist[:1], start="2021-02-28")
+    result = import_product([path], tmp_path / "out.tif", generic())
+    assert [one.band.label for one in result.bands] == ["sm 2021-02-28"]
+    several = series(tmp_path / "fields.nc", moist, start="2021-02-28")
+    with pytest.raises(InputError, match="has 9 dates of its own: leave the date out"):
+        import_product([several], tmp_path / "out.tif", generic(date="2021-08"))
+
+
+def test_an_unknown_reference_system_is_a_sentence(tmp_path: Path, moist: Any) -> None:
+    path = series(tmp_path / "a.nc", moist)
+    for options in (generic(crs="EPSG:99999999"), generic(extent=(10.0, 48.0, 11.0, 49.0), extent_crs="nowhere")):
+        with pytest.raises(InputError, match="reference system '.*' is not known"):
+            import_product([path], tmp_path / "out.tif", options)
+
+
+def test_an_extent_beyond_the_files_is_told(tmp_path: Path, moist: Any) -> None:
+    path = series(tmp_path / "a.nc", moist)
+    inside = generic(extent=(10.6, 48.1, 12.1, 49.4), extent_crs="EPSG:4326")
+    beyond = generic(extent=(5.0, 48.1, 12.1, 49.4), extent_crs="EPSG:4326")
+    for options, told in ((inside, False), (beyond, True)):
+        notes = import_product([path], tmp_path / "out.tif", options).notes
+        assert any("reaches beyond what the files cover" in note for note in notes) is told
+
+
+def test_periods_without_a_file_are_counted(tmp_path: Path) -> None:
+    days = [dt.date(2020, 2, 28), dt.date(2020, 3, 1)]
+    assert missing_periods([day(one) for one in days]) == (1, [day(dt.date(2020, 2, 29))])
+    sixteen = [Period(dt.date(2010, 7, 28), dt.date(2010, 8, 13)), Period(dt.date(2010, 10, 16), dt.date(2010, 11, 1))]
+    assert missing_periods(sixteen)[0] == 4
+    months = [month_of(dt.date(2021, month, 1)) for month in (1, 2, 3, 6)]
+    assert missing_periods(months)[0] == 2
+    assert missing_periods(months[:3]) == (0, []) and missing_periods([]) == (0, [])
 
 
 def test_a_date_that_is_none_is_refused(tmp_path: Path) -> None:
