@@ -11,6 +11,7 @@ from .algorithms.downscale.downscale import Downscale
 from .algorithms.ground.validate_points import ValidatePoints
 from .algorithms.prepare.antecedent_rain import AntecedentRain
 from .algorithms.prepare.composite_periods import CompositePeriods
+from .algorithms.prepare.fuse_estarfm import FuseEstarfm
 from .algorithms.prepare.import_product import ImportProduct
 from .algorithms.prepare.radar_factors import RadarFactors
 from .algorithms.prepare.resample_to_grid import ResampleToGrid
@@ -35,6 +36,7 @@ ALGORITHMS = (
     TerrainFactors,
     RadarFactors,
     AntecedentRain,
+    FuseEstarfm,
     ResampleToGrid,
     ScreenFactors,
     TrainRandomForest,

@@ -18,6 +18,7 @@ IDS = {
     "terrainfactors": "prepare",
     "radarfactors": "prepare",
     "antecedentrain": "prepare",
+    "fuseestarfm": "prepare",
     "resampletogrid": "prepare",
     "screenfactors": "train",
     "trainrandomforest": "train",

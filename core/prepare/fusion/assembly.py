@@ -1,0 +1,236 @@
+"""The last step: fused dates from all parts into the output, with the figures of the report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...progress import Progress
+from ...raster.periods import Period
+from ...raster.stack import Band, Stack, StackWriter
+from ...raster.tiles import strips
+from ...statistics import correlation
+from .bands import Image
+from .fused import FALLBACK, FUSED, GAP, ONE_PAIR
+from .kernel import Array
+from .options import FusionOptions
+from .parts import KEY, Kept
+from .plan import Group, Plan, middle
+from .statistics import Moments
+from .streaming import CONVERSION, QUALITY_BAND, SHARE, SIMILAR_BAND, Source
+
+_BLOCK = 16  # fine pixels along the blocks of the comparison where the coarse layer is on the fine grid itself
+_PICTURE = 500  # pixels along the longer side
+_PICTURES = 3
+
+
+@dataclass(frozen=True)
+class DateResult:
+    """One fused date. Shares of all pixels; per band (in the plan's order) mean, and of blocks of the fused image
+    against the coarse one: r and mean difference. similar, conversion: means over fused pixels.
+    """
+
+    period: Period
+    pairs: tuple[Period, ...]
+    enclosed: bool
+    kept: bool
+    fused: float
+    one_pair: float
+    fallback: float
+    gaps: float
+    mean: list[float]
+    r_coarse: list[float]
+    bias_coarse: list[float]
+    similar: list[float]
+    conversion: list[float]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Thinned maps of the first band: coarse, fused, and the fine image nearest in time."""
+
+    period: Period
+    nearest: Period
+    coarse: Array
+    fused: Array
+    fine: Array
+    quality: NDArray[np.uint8]
+
+
+def assemble(
+    plan: Plan,
+    source: Source,
+    options: FusionOptions,
+    kept: Kept,
+    keys: Mapping[Period, str],
+    old: set[Period],
+    output: str | Path,
+    quality: str | Path | None,
+    details: str | Path | None,
+    progress: Progress,
+) -> tuple[list[DateResult], list[Picture]]:
+    """Copy each date's bands into the outputs, in order of time. Raises Cancelled."""
+    images, names = plan.wanted, plan.names
+    extra = [SIMILAR_BAND, *(name + kind for name in names for kind in (CONVERSION, SHARE))]
+    tags = {"FUSION_METHOD": options.method}
+    with ExitStack() as stack:
+        values = [Band(name, image.period, unit) for image in images for name, unit in zip(names, plan.units)]
+        out = stack.enter_context(StackWriter(output, source.grid, values, tags))
+        codes = more = None
+        if quality:
+            labels = [Band(QUALITY_BAND, image.period) for image in images]
+            codes = stack.enter_context(StackWriter(quality, source.grid, labels, tags, "uint8", GAP))
+        if details:
+            labels = [Band(name, image.period, "1") for image in images for name in extra]
+            more = stack.enter_context(StackWriter(details, source.grid, labels, tags))
+        results, pictures = [], []
+        shown = _shown(len(images))
+        groups = {image.period: group for group in plan.groups for image in group.wanted}
+        # Closed before the outputs are moved into place: one of them may be a source.
+        with _Sources(kept) as sources:
+            for number, image in enumerate(images):
+                progress.check()
+                progress.set(number / len(images), f"Writing {image.period.label}")
+                key = keys[image.period]
+                copy = _Copy(plan, source, groups[image.period], image, number in shown, image.period in old)
+                for band, name in enumerate(names):
+                    copy.tags.append(kept.place(key, name)[2])
+                    _tag(out, number * len(names) + band + 1, copy.tags[-1])
+                for row0, rows in strips(source.grid.rows, source.grid.cols, copy.block):
+                    progress.check()
+                    fused = np.stack([sources.read(key, name, row0, rows) for name in names])
+                    code = np.nan_to_num(sources.read(key, QUALITY_BAND, row0, rows), nan=GAP).astype(np.uint8)
+                    for band, layer in enumerate(fused):
+                        out.write(number * len(names) + band + 1, layer, row0)
+                    if codes is not None:
+                        codes.write(number + 1, code, row0)
+                    for k, name in enumerate(extra if more is not None else []):
+                        assert more is not None
+                        more.write(number * len(extra) + k + 1, sources.read(key, name, row0, rows), row0)
+                    copy.add(row0, rows, fused, code)
+                if codes is not None:
+                    _tag(codes, number + 1, kept.place(key, QUALITY_BAND)[2])
+                for k, name in enumerate(extra if more is not None else []):
+                    assert more is not None
+                    _tag(more, number * len(extra) + k + 1, kept.place(key, name)[2])
+                results.append(copy.result())
+                pictures += [copy.picture()] if number in shown else []
+    return results, pictures
+
+
+class _Sources:
+    """Open files of fused bands."""
+
+    def __init__(self, kept: Kept) -> None:
+        self._kept = kept
+        self._open: dict[str, Stack] = {}
+
+    def __enter__(self) -> _Sources:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for stack in self._open.values():
+            stack.close()
+
+    def read(self, key: str, name: str, row0: int, rows: int) -> Array:
+        path, number, _ = self._kept.place(key, name)
+        if path not in self._open:
+            self._open[path] = Stack.open(path)
+        return self._open[path].read(number, row0, rows)
+
+
+class _Copy:
+    """Gathers the figures and the picture of one date while its strips go by."""
+
+    def __init__(self, plan: Plan, source: Source, group: Group, image: Image, shown: bool, old: bool) -> None:
+        self._source, self._group, self._image, self._old = source, group, image, old
+        self._coarse = source.coarse(image)
+        self.block = _block_size(image, source)
+        self._thin = max(1, -(-max(source.grid.shape) // _PICTURE))
+        near = min(plan.pairs, key=lambda pair: abs(middle(pair.period) - middle(image.period)))
+        self._near, self._fine = near, source.fine(near.fine) if shown else None
+        self._moments = [Moments() for _ in plan.names]
+        self._blocks: list[tuple[Array, Array]] = []
+        self._thinned: list[tuple[NDArray[Any], ...]] = []
+        self._codes = np.zeros(4)
+        self.tags: list[Mapping[str, str]] = []
+
+    def add(self, row0: int, rows: int, fused: Array, code: NDArray[np.uint8]) -> None:
+        coarse = self._coarse.read(row0, rows)
+        both = np.isfinite(fused) & np.isfinite(coarse)
+        self._blocks.append(
+            tuple(_block_means(np.where(both, values, np.nan), self.block) for values in (fused, coarse))  # type: ignore
+        )
+        for one, values in zip(self._moments, fused):
+            one.add(values)
+        self._codes += [np.count_nonzero(code == kind) for kind in (FUSED, ONE_PAIR, FALLBACK, GAP)]
+        if self._fine is not None:
+            first = -row0 % self._thin
+            near = self._fine.read(row0, rows)[0]
+            # Copies: a view would keep its whole strip in memory.
+            self._thinned.append(
+                tuple(each[first :: self._thin, :: self._thin].copy() for each in (coarse[0], fused[0], near, code))
+            )
+
+    def result(self) -> DateResult:
+        fused, coarse = (np.concatenate([pair[k] for pair in self._blocks], axis=1) for k in (0, 1))
+        shares = self._codes / self._codes.sum()
+        r, bias = [], []
+        for one, other in zip(fused, coarse):
+            here = np.isfinite(one) & np.isfinite(other)
+            r.append(correlation(one[here], other[here]))
+            bias.append(float((one - other)[here].mean()) if here.any() else math.nan)
+        return DateResult(
+            period=self._image.period,
+            pairs=tuple(pair.period for pair in self._group.pairs),
+            enclosed=self._group.encloses(self._image.period),
+            kept=self._old,
+            fused=float(shares[0]),
+            one_pair=float(shares[1]),
+            fallback=float(shares[2]),
+            gaps=float(shares[3]),
+            mean=[one.mean if one.count else math.nan for one in self._moments],
+            r_coarse=r,
+            bias_coarse=bias,
+            similar=[float(tags.get("SIMILAR_MEAN", "nan")) for tags in self.tags],
+            conversion=[float(tags.get("CONVERSION_MEAN", "nan")) for tags in self.tags],
+        )
+
+    def picture(self) -> Picture:
+        coarse, fused, fine, code = (np.vstack(parts) for parts in zip(*self._thinned))
+        return Picture(self._image.period, self._near.period, coarse, fused, fine, code.astype(np.uint8))
+
+
+def _tag(out: StackWriter, number: int, metadata: Mapping[str, str]) -> None:
+    out.tag(number, {k: metadata[k] for k in (KEY, "PAIRS", "SIMILAR_MEAN", "CONVERSION_MEAN") if k in metadata})
+
+
+def _block_size(image: Image, source: Source) -> int:
+    """Fine pixels along the cells of the coarse layer, or along blocks where that is on the fine grid."""
+    own = next(iter(image.bands.values()))[0].grid
+    if own.same_as(source.grid):
+        return min(_BLOCK, *source.grid.shape)
+    sizes = [math.sqrt(math.prod(grid.ground_cell_size())) for grid in (own, source.grid)]
+    return max(1, min(round(sizes[0] / sizes[1]), *source.grid.shape))
+
+
+def _block_means(values: Array, size: int) -> Array:
+    """(bands, row blocks x column blocks): means of blocks at least half of which are valid, else NaN."""
+    bands, rows, cols = values.shape
+    values = values[:, : rows - rows % size, : cols - cols % size]
+    blocks = values.reshape(bands, values.shape[1] // size, size, values.shape[2] // size, size)
+    count = np.isfinite(blocks).sum(axis=(2, 4))
+    total = np.nansum(blocks, axis=(2, 4))
+    means = np.divide(total, count, out=np.full(total.shape, np.nan), where=2 * count >= size * size)
+    return means.reshape(bands, -1)
+
+
+def _shown(number: int) -> set[int]:
+    return {round(k * (number - 1) / max(1, _PICTURES - 1)) for k in range(_PICTURES)}

@@ -1,0 +1,190 @@
+"""Fine images for every date with a coarse one: from dated layers to a dated stack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ...errors import InputError
+from ...progress import Progress
+from ...raster.grid import Grid
+from ...raster.periods import Period
+from ...raster.stack import Stack, opened, small_block_cache
+from ..resampling import BILINEAR, METHODS
+from .assembly import DateResult, Picture, assemble
+from .bands import Image
+from .evaluation import LeftOut, leave_one_out
+from .images import check_grids, how_resampled, survey
+from .options import ESTARFM, STARFM, FusionOptions
+from .parts import KEY, Kept, key_of, parts_folder, remove_parts
+from .plan import Group, Plan, make_plan
+from .streaming import Source, fuse_part, part_bands, passes
+
+
+@dataclass(frozen=True)
+class FusionRun:
+    """What is fused and how: bands (empty: all that both sides have), dates (empty: all without a fine image).
+
+    resampling: of layers that are not on the grid of the first fine one. coarse_factor multiplies coarse values.
+    evaluate: predict each fine image from the others where there are three or more.
+    """
+
+    options: FusionOptions = field(default_factory=FusionOptions)
+    bands: Sequence[str] = ()
+    dates: Sequence[Period] = ()
+    resampling: str = BILINEAR
+    coarse_factor: float = 1.0
+    evaluate: bool = True
+
+
+@dataclass(frozen=True)
+class FusionResult:
+    """What was made: one row per date, the evaluation, pictures for the report, what the log should say."""
+
+    plan: Plan
+    grid: Grid
+    run: FusionRun
+    method: str
+    dates: list[DateResult]
+    left_out: list[LeftOut]
+    pictures: list[Picture]
+    how_fine: str
+    how_coarse: str
+    notes: list[str]
+
+    @property
+    def kept(self) -> int:
+        return sum(one.kept for one in self.dates)
+
+
+def fuse_layers(
+    fine: Sequence[str],
+    coarse: Sequence[str],
+    output: str | Path,
+    quality: str | Path | None = None,
+    details: str | Path | None = None,
+    run: FusionRun | None = None,
+    progress: Progress | None = None,
+) -> FusionResult:
+    """Write the fused stack and, if asked for, the quality codes and details. Dates already complete are kept.
+
+    fine, coarse: dated layers; coarse ones without a fine image of their date are predicted. Raises InputError for
+    layers, bands, dates, scales and grids that do not fit, and Cancelled: finished dates wait beside the output.
+    """
+    run, progress = run or FusionRun(), progress or Progress()
+    run.options.check()
+    if run.resampling not in METHODS:
+        raise InputError(f"Unknown resampling method {run.resampling!r}: choose one of {', '.join(METHODS)}.")
+    if not run.coarse_factor > 0:
+        raise InputError(f"The factor of the coarse values must be positive, not {run.coarse_factor:g}.")
+    outputs = [Path(path).resolve() for path in (output, quality, details) if path]
+    if set(outputs) & {Path(layer).resolve() for layer in (*fine, *coarse)}:
+        raise InputError("An output is also an input: give the output another name.")
+    with ExitStack() as stack, small_block_cache():
+        layers = stack.enter_context(opened([*fine, *coarse]))
+        plan = make_plan(layers[: len(fine)], layers[len(fine) :], run.bands, run.dates)
+        options = replace(run.options, method=STARFM) if len(plan.pairs) == 1 else run.options
+        source = Source(_grid(plan), run.resampling, run.coarse_factor)
+        check_grids(plan, source.grid)
+        _check_window(options, source.grid, plan.notes)
+        found = survey(
+            plan,
+            source.grid,
+            run.resampling,
+            run.coarse_factor,
+            options.valid_range,
+            options.method == ESTARFM,
+            progress.part(0.0, 0.05),
+        )
+        folder = parts_folder(output)
+        kept = Kept([*sorted(folder.glob("part-*.tif")), *outputs])
+        keys = {
+            image.period: key_of(group, image, plan.names, source, options)
+            for group in plan.groups
+            for image in group.wanted
+        }
+        needed = part_bands(plan.wanted[:1], plan.names, plan.units, details is not None)
+        old = {period for period, key in keys.items() if kept.has(key, needed)}
+        work = _work(plan, old, source.grid, options, details is not None)
+        evaluated = 0.8 if run.evaluate and len(plan.pairs) > 2 else 0.9
+        done, total = 0, sum(len(images) for _, images in work)
+        for group, images in work:
+            step = progress.part(*(0.05 + (evaluated - 0.05) * at / total for at in (done, done + len(images))))
+            step.set(0.0, f"Fusing {_span(images)}")
+            bands = part_bands(images, plan.names, plan.units, details is not None)
+            path = folder / f"part-{keys[images[0].period]}.tif"
+            tags = [
+                {KEY: keys[image.period], "PAIRS": ", ".join(pair.period.label for pair in group.pairs)}
+                for image in images
+            ]
+            fuse_part(path, group, images, bands, source, found.of(group), options, tags, step)
+            kept.add(path)
+            done += len(images)
+        left_out = leave_one_out(plan, source, found, options, progress.part(evaluated, 0.9)) if run.evaluate else []
+        dates, pictures = assemble(
+            plan, source, options, kept, keys, old, output, quality, details, progress.part(0.9, 1.0)
+        )
+        pairs = plan.pairs
+        result = FusionResult(
+            plan,
+            source.grid,
+            run,
+            options.method,
+            dates,
+            left_out,
+            pictures,
+            how_resampled([pair.fine for pair in pairs], source.grid, run.resampling),
+            how_resampled([*(pair.coarse for pair in pairs), *plan.wanted], source.grid, run.resampling),
+            [*plan.notes, *_date_notes(dates)],
+        )
+    remove_parts(folder)
+    return result
+
+
+def _grid(plan: Plan) -> Grid:
+    stack: Stack = next(iter(plan.pairs[0].fine.bands.values()))[0]
+    return stack.grid
+
+
+def _check_window(options: FusionOptions, grid: Grid, notes: list[str]) -> None:
+    if options.window > min(grid.shape):
+        notes.append(
+            f"The window of {options.window} pixels is larger than the image ({grid.rows} x {grid.cols}): it ends at "
+            "the image's edges."
+        )
+
+
+def _work(
+    plan: Plan, old: set[Period], grid: Grid, options: FusionOptions, details: bool
+) -> list[tuple[Group, list[Image]]]:
+    """Passes over what is not there yet."""
+    found = []
+    for group in plan.groups:
+        left = Group(group.pairs, [image for image in group.wanted if image.period not in old])
+        found += [(group, images) for images in passes(left, plan.names, grid, options, details)]
+    return found
+
+
+def _span(images: Sequence[Image]) -> str:
+    first, last = images[0].period.label, images[-1].period.label
+    return first if len(images) == 1 else f"{first} to {last} ({len(images)} dates)"
+
+
+def _date_notes(dates: Sequence[DateResult]) -> list[str]:
+    beyond = [one.period.label for one in dates if not one.enclosed and len(one.pairs) == 2]
+    empty = [one.period.label for one in dates if one.gaps == 1.0]
+    notes = []
+    if beyond:
+        notes.append(
+            f"{len(beyond)} of {len(dates)} dates lie before or after all pairs ({_listed(beyond)}): they rest on "
+            "extrapolation from the nearest two."
+        )
+    if empty:
+        notes.append(f"No pixel could be predicted on {_listed(empty)}: the coarse image has no valid pixel there.")
+    return notes
+
+
+def _listed(labels: Sequence[str]) -> str:
+    return ", ".join(labels[:6]) + (" ..." if len(labels) > 6 else "")
