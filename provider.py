@@ -19,11 +19,16 @@ from .algorithms.prepare.sample_data import SampleData
 from .algorithms.prepare.spectral_indices import SpectralIndices
 from .algorithms.prepare.terrain_factors import TerrainFactors
 from .algorithms.prepare.thermal_inertia import ThermalInertia
+from .algorithms.train.compare_models import CompareModels
 from .algorithms.train.screen_factors import ScreenFactors
 from .algorithms.train.train_cart import TrainCart
+from .algorithms.train.train_lightgbm import TrainLightGBM
 from .algorithms.train.train_linear import TrainLinear
+from .algorithms.train.train_neural_network import TrainNeuralNetwork
 from .algorithms.train.train_random_forest import TrainRandomForest
+from .algorithms.train.train_stacking import TrainStacking
 from .algorithms.train.train_svr import TrainSvr
+from .algorithms.train.train_xgboost import TrainXGBoost
 
 ROOT = Path(__file__).resolve().parent
 TITLES = {"quickdownscale": "Quick downscale"}
@@ -43,6 +48,11 @@ ALGORITHMS = (
     TrainSvr,
     TrainCart,
     TrainLinear,
+    TrainLightGBM,
+    TrainXGBoost,
+    TrainNeuralNetwork,
+    TrainStacking,
+    CompareModels,
     Downscale,
     ValidatePoints,
 )

@@ -14,11 +14,13 @@ from qgis.core import (
     QgsProcessingFeedback,
     QgsProcessingOutputLayerDefinition,
     QgsProcessingParameterDefinition,
+    QgsProcessingParameterEnum,
     QgsProcessingParameterFeatureSink,
     QgsProcessingParameterFeatureSource,
     QgsProcessingParameterFile,
     QgsProcessingParameterFileDestination,
     QgsProcessingParameterMultipleLayers,
+    QgsProcessingParameterNumber,
     QgsProcessingParameterRasterDestination,
     QgsProcessingParameterRasterLayer,
 )
@@ -59,6 +61,26 @@ class SoilMoistureAlgorithm(QgsProcessingAlgorithm):
         if advanced:
             parameter.setFlags(parameter.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
         self.addParameter(parameter)
+
+    def add_choice(self, name: str, title: str, choices: list[str], text: str, advanced: bool = False) -> None:
+        """Add a choice of one; the first is the default."""
+        parameter = QgsProcessingParameterEnum(name, title, choices, defaultValue=choices[0], usesStaticStrings=True)
+        self.add(parameter, text, advanced)
+
+    def add_number(
+        self,
+        name: str,
+        title: str,
+        value: float | None,
+        text: str,
+        advanced: bool = False,
+        whole: bool = False,
+        **more: Any,
+    ) -> None:
+        """Add a number; `more` is minValue, maxValue or optional."""
+        kind = QgsProcessingParameterNumber.Type
+        parameter = QgsProcessingParameterNumber(name, title, kind.Integer if whole else kind.Double, value, **more)
+        self.add(parameter, text, advanced)
 
     def add_report(self) -> None:
         """Add the two report outputs that every algorithm has."""
@@ -125,7 +147,7 @@ class SoilMoistureAlgorithm(QgsProcessingAlgorithm):
         return type(self)()
 
     def canExecute(self) -> tuple[bool, str]:
-        from .packages import missing
+        from ..core.packages import missing
 
         absent = missing(self.PACKAGES)
         return (False, absent) if absent else (True, "")

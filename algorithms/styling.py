@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from qgis.core import (
     Qgis,
@@ -95,13 +95,15 @@ def factor_style(
     return _ramped(colours, shown, low, high)
 
 
-def quality(periods: list[Period | None]) -> Callable[[QgsMapLayer], None]:
-    """Style of a quality stack: its codes with their meaning."""
+def quality(
+    periods: list[Period | None], meaning: Mapping[int, tuple[str, str]] = MEANING
+) -> Callable[[QgsMapLayer], None]:
+    """Style of a quality stack: its codes, each with its text and colour."""
 
     def apply(layer: QgsMapLayer) -> None:
         if isinstance(layer, QgsRasterLayer):
             classes = [
-                QgsPalettedRasterRenderer.Class(code, QColor(colour), text) for code, (text, colour) in MEANING.items()
+                QgsPalettedRasterRenderer.Class(code, QColor(colour), text) for code, (text, colour) in meaning.items()
             ]
             layer.setRenderer(QgsPalettedRasterRenderer(layer.dataProvider(), 1, classes))
             set_dates(layer, periods)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from qgis.core import (
+    QgsMapLayer,
     QgsProcessingContext,
     QgsProcessingOutputNumber,
     QgsProcessingParameterBoolean,
@@ -14,11 +16,17 @@ from qgis.core import (
     QgsProcessingParameterRasterDestination,
     QgsProcessingParameterRasterLayer,
     QgsProcessingParameterString,
+    QgsRasterLayer,
+    QgsSingleBandPseudoColorRenderer,
 )
 
 from ...core.progress import Progress
+from ...core.raster.periods import Period
 from ..base import SoilMoistureAlgorithm
-from ..styling import moisture, quality, style_when_loaded
+from ..styling import factor_style, moisture, quality, style_when_loaded
+
+DISSIMILARITY = "dissimilarity"
+_WIDTH = 4  # the band of a date's interval that is shown
 
 
 class Downscale(SoilMoistureAlgorithm):
@@ -32,20 +40,24 @@ class Downscale(SoilMoistureAlgorithm):
     ABOUT = (
         "The mean of the fine map over every coarse cell equals the coarse value. The detail gain says how much of the "
         "model's detail is taken: training estimates it from cells that the model has not seen, so that a weak model "
-        "does no harm.\n\nQuality codes: 0 downscaled; 1 a factor lies outside its training range; 2 no coarse value "
-        "here; 4 held at a physical bound; 255 no data."
+        "does no harm.\n\nQuality codes: 0 downscaled; 1 unlike training: outside the area of applicability where that "
+        "layer is asked for, else a factor outside its training range; 2 no coarse value here; 4 held at a physical "
+        "bound; 255 no data."
     )
     TAGS = ("apply", "predict", "disaggregate", "sharpen", "residual", "conservation", "area-to-point")
     PACKAGES = ("scipy", "matplotlib")
 
     MODEL, FINE, COARSE, CONSERVE, GAIN = "MODEL", "FINE", "COARSE", "CONSERVE", "DETAIL_GAIN"
     OUTSIDE, MINIMUM, MAXIMUM, PERIODS = "OUTSIDE", "MINIMUM", "MAXIMUM", "PERIODS"
-    OUTPUT, QUALITY = "OUTPUT", "QUALITY"
+    OUTPUT, QUALITY, APPLICABILITY, UNCERTAINTY = "OUTPUT", "QUALITY", "APPLICABILITY", "UNCERTAINTY"
+    LEVEL = "LEVEL"
     NUMBERS = {
         "GAIN_USED": "Detail gain in use",
         "LEFT_OVER_MAX": "Largest difference from a coarse value",
         "PIXELS": "Pixels with a value",
         "DETAIL_DEVIATION": "Standard deviation of the detail",
+        "SHARE_OUTSIDE": "Share of pixels outside the area of applicability",
+        "MEAN_WIDTH": "Mean width of the intervals",
     }
 
     def declare(self) -> None:
@@ -112,6 +124,13 @@ class Downscale(SoilMoistureAlgorithm):
             advanced=True,
         )
         self.add(
+            QgsProcessingParameterNumber(
+                self.LEVEL, self.tr("Level of the intervals"), double, 0.9, minValue=0.5, maxValue=0.99
+            ),
+            self.tr("For 'Uncertainty': the share of held-out differences that an interval is to hold."),
+            advanced=True,
+        )
+        self.add(
             QgsProcessingParameterRasterDestination(self.OUTPUT, self.tr("Fine soil moisture")),
             self.tr("One band per date."),
         )
@@ -120,6 +139,25 @@ class Downscale(SoilMoistureAlgorithm):
                 self.QUALITY, self.tr("Quality"), optional=True, createByDefault=False
             ),
             self.tr("The quality codes, one band per date."),
+        )
+        self.add(
+            QgsProcessingParameterRasterDestination(
+                self.APPLICABILITY, self.tr("Applicability"), optional=True, createByDefault=False
+            ),
+            self.tr(
+                "How unlike the training samples each pixel is: the dissimilarity index of Meyer & Pebesma (2021), one "
+                "band per date. Above the threshold that the report states, a pixel lies outside the area of "
+                "applicability and has quality code 1."
+            ),
+        )
+        self.add(
+            QgsProcessingParameterRasterDestination(
+                self.UNCERTAINTY, self.tr("Uncertainty"), optional=True, createByDefault=False
+            ),
+            self.tr(
+                "The interval around each value: for every date its lower end, median, upper end and width. Calibrated "
+                "on cells that the model has not seen; the error of the coarse values is not in it."
+            ),
         )
         self.add_report()
         for name, title in self.NUMBERS.items():
@@ -132,7 +170,10 @@ class Downscale(SoilMoistureAlgorithm):
 
         model = load_model(self.parameterAsFile(parameters, self.MODEL, context))
         output = self.raster_output(parameters, self.OUTPUT, context)
-        flags = self.raster_output(parameters, self.QUALITY, context) or None
+        flags, area, interval = (
+            self.raster_output(parameters, name, context) or None
+            for name in (self.QUALITY, self.APPLICABILITY, self.UNCERTAINTY)
+        )
         low, high = (self.optional_number(parameters, name, context) for name in (self.MINIMUM, self.MAXIMUM))
         options = DownscaleOptions(
             self.parameterAsString(parameters, self.CONSERVE, context),
@@ -140,9 +181,18 @@ class Downscale(SoilMoistureAlgorithm):
             self.parameterAsBool(parameters, self.OUTSIDE, context),
             (low, high),
             self.names(parameters, self.PERIODS, context),
+            self.parameterAsDouble(parameters, self.LEVEL, context),
         )
         result = downscale(
-            model, self.path(self.FINE) or "", self.path(self.COARSE) or "", output, flags, options, progress
+            model,
+            self.path(self.FINE) or "",
+            self.path(self.COARSE) or "",
+            output,
+            flags,
+            options,
+            progress,
+            area,
+            interval,
         )
         for note in [*result.notes, *(f"Skipped {one}" for one in result.skipped)]:
             progress.warn(note)
@@ -151,10 +201,34 @@ class Downscale(SoilMoistureAlgorithm):
         periods = [one.period for one in result.periods]
         style_when_loaded(context, output, self.tr("Fine soil moisture"), moisture(periods, *result.display_range))
         style_when_loaded(context, flags, self.tr("Quality"), quality(periods))
+        threshold, width = result.trust.threshold or 0.0, report.data["mean_width"] or 0.0
+        unlike = factor_style(periods, [DISSIMILARITY], (0.0, 2 * threshold))
+        style_when_loaded(context, area, self.tr("Applicability (dissimilarity index)"), unlike)
+        style_when_loaded(context, interval, self.tr("Uncertainty"), _widths(periods, 2 * width))
         numbers = {name: report.data.get(name.lower()) for name in self.NUMBERS}
         return {
             self.OUTPUT: output,
-            **({self.QUALITY: flags} if flags else {}),
+            **{
+                name: path
+                for name, path in ((self.QUALITY, flags), (self.APPLICABILITY, area), (self.UNCERTAINTY, interval))
+                if path
+            },
             **{k: v for k, v in numbers.items() if v is not None},
             **self.write_report(report, parameters, context),
         }
+
+
+def _widths(periods: list[Period | None], highest: float) -> Callable[[QgsMapLayer], None]:
+    """Style of an uncertainty stack: the width of the first date's interval, dated with the span of all dates."""
+    ramp = factor_style(periods, ["width", "lower", "median", "upper"], (0.0, highest))
+
+    def apply(layer: QgsMapLayer) -> None:
+        ramp(layer)
+        renderer = layer.renderer() if isinstance(layer, QgsRasterLayer) else None
+        if isinstance(renderer, QgsSingleBandPseudoColorRenderer):
+            # Named anew in QGIS 3.38.
+            choose = getattr(renderer, "setInputBand", None) or renderer.setBand
+            choose(_WIDTH)
+            layer.triggerRepaint()
+
+    return apply

@@ -77,17 +77,21 @@ class AntecedentRain(SoilMoistureAlgorithm):
             QgsProcessingParameterNumber(
                 self.DECAY, self.tr("Decay of the index per day (k)"), number.Double, 0.90, minValue=0.5, maxValue=0.99
             ),
-            self.tr("What is left of a day's rain after another day: 0.85 for quick drying, 0.95 for slow."),
+            self.tr(
+                "What is left of a day's rain after another day: 0.85 for quick drying, 0.95 for slow; 0.5 to 0.99."
+            ),
         )
         self.add(
             QgsProcessingParameterNumber(
                 self.DAYS, self.tr("Days the index looks back"), number.Integer, 30, minValue=1, maxValue=366
             ),
-            self.tr("The N of the index; the first N days of the series have no value."),
+            self.tr("The N of the index, 1 to 366; the first N days of the series have no value."),
         )
         self.add(
             QgsProcessingParameterString(self.WINDOWS, self.tr("Windows of the sums (days)"), "3, 10, 30"),
-            self.tr("Numbers of days separated by commas, the day itself among them: one factor each (rain_3d ...)."),
+            self.tr(
+                "Numbers of days separated by commas, the day itself among them: a factor each (rain_3d ...); 1 to 366."
+            ),
         )
         self.add(
             QgsProcessingParameterMultipleLayers(self.DATES, self.tr("Periods of these layers"), raster, optional=True),
@@ -112,7 +116,7 @@ class AntecedentRain(SoilMoistureAlgorithm):
             ),
             self.tr(
                 "By weight: yesterday counts more than last month. Known days are scaled up for missing ones; "
-                "where less is known the pixel stays empty."
+                "where less is known the pixel stays empty. 0.1 to 1."
             ),
             advanced=True,
         )

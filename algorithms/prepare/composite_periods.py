@@ -34,7 +34,8 @@ class CompositePeriods(SoilMoistureAlgorithm):
         "month its days, and the 5-day composite at the end of a year counts 5 days. Maximum, minimum and median take "
         "the layers with at least half of their time in the period, each counting the same.\n\nRain, "
         "evapotranspiration and the like in mm (kg/m2) are amounts and are added up; states, indices and rates are "
-        "averaged. The log says which was done, and lists the periods without a value.\n\nDates come from the layers' "
+        "averaged. The mean of amounts is their rate per day (mm/day). The log says which was done, and lists the "
+        "periods without a value.\n\nDates come from the layers' "
         "metadata or names: 2021-08, 2021-08-03, 20210803 or 2021215."
     )
     TAGS = ("aggregate", "monthly", "mean", "sum", "dekad", "temporal", "time series", "8-day", "season", "composite")
@@ -82,14 +83,18 @@ class CompositePeriods(SoilMoistureAlgorithm):
             ),
             self.tr(
                 "'auto' adds up rain, evapotranspiration and runoff in mm, kg/m2 or m of water, and averages all else. "
-                "The sum of a rate (mm/day) is the amount in mm."
+                "The sum of a rate (mm/day) is the amount in mm; the mean of amounts (mm) is their rate in mm/day, "
+                "each layer divided by its days. Layers of exactly one time, such as morning and evening overpasses, "
+                "all count but cannot be summed."
             ),
         )
         self.add(
             QgsProcessingParameterNumber(
                 self.MIN_COVERAGE, self.tr("Minimum coverage"), number.Double, 0.5, minValue=0.0, maxValue=1.0
             ),
-            self.tr("Share of a period's time that the valid layers of a pixel must cover; others stay empty."),
+            self.tr(
+                "Share of a period's time, 0 to 1, that the valid layers of a pixel must cover; others stay empty."
+            ),
         )
         self.add(
             QgsProcessingParameterBoolean(self.RESCALE_SUMS, self.tr("Scale sums to the full period"), False),
@@ -109,7 +114,7 @@ class CompositePeriods(SoilMoistureAlgorithm):
             ),
             self.tr(
                 "For layers of parts of a day, such as 3-hourly ones: their days begin at local midnight, 8 for China, "
-                "-5.5 is five and a half hours behind. Layers of whole days keep their dates."
+                "-5.5 is five and a half hours behind; -14 to 14. Layers of whole days keep their dates."
             ),
         )
         self.add(
@@ -126,7 +131,7 @@ class CompositePeriods(SoilMoistureAlgorithm):
             ),
             self.tr(
                 "For layers of several days whose names give only the first one: 8 for MOD11A2 or MOD16A2. None runs "
-                "past 31 December. 0 takes the dates as they are."
+                "past 31 December. 0 takes the dates as they are, 366 is the most."
             ),
             advanced=True,
         )

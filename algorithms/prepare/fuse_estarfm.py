@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from qgis.core import (
-    QgsMapLayer,
-    QgsPalettedRasterRenderer,
     QgsProcessing,
     QgsProcessingContext,
     QgsProcessingOutputNumber,
     QgsProcessingParameterBoolean,
-    QgsProcessingParameterEnum,
     QgsProcessingParameterMultipleLayers,
-    QgsProcessingParameterNumber,
     QgsProcessingParameterRasterDestination,
     QgsProcessingParameterString,
-    QgsRasterLayer,
 )
-from qgis.PyQt.QtGui import QColor
 
 from ...core.progress import Progress
 from ..base import SoilMoistureAlgorithm
-from ..styling import dates_only, set_dates, style_when_loaded
+from ..styling import dates_only, quality, style_when_loaded
 
 VARIABLES = ["other", "reflectance", "ndvi", "lst"]
 METHODS = ["estarfm", "starfm"]
@@ -79,13 +72,13 @@ class FuseEstarfm(SoilMoistureAlgorithm):
                 "without a fine image is predicted. Bands are matched by name."
             ),
         )
-        self._enum(
+        self.add_choice(
             self.VARIABLE,
             self.tr("Variable"),
             VARIABLES,
             self.tr("Sets the valid range: -0.2 to 1.6 for reflectance, -1 to 1 for ndvi, none for lst and other."),
         )
-        self._enum(
+        self.add_choice(
             self.METHOD,
             self.tr("Method"),
             METHODS,
@@ -98,7 +91,7 @@ class FuseEstarfm(SoilMoistureAlgorithm):
                 "their similar pixels: do so for bands of one sensor, not for NDVI with temperature."
             ),
         )
-        self._number(
+        self.add_number(
             self.FACTOR,
             self.tr("Factor of the coarse values"),
             1.0,
@@ -108,7 +101,7 @@ class FuseEstarfm(SoilMoistureAlgorithm):
             ),
             minValue=1e-9,
         )
-        self._number(
+        self.add_number(
             self.WINDOW,
             self.tr("Window (pixels)"),
             51,
@@ -120,7 +113,7 @@ class FuseEstarfm(SoilMoistureAlgorithm):
             minValue=3,
             maxValue=301,
         )
-        self._number(
+        self.add_number(
             self.CLASSES,
             self.tr("Number of classes"),
             4.0,
@@ -131,7 +124,7 @@ class FuseEstarfm(SoilMoistureAlgorithm):
             advanced=True,
             minValue=0.1,
         )
-        self._number(
+        self.add_number(
             self.HALVING,
             self.tr("Distance at which neighbours count half (pixels)"),
             0.0,
@@ -139,7 +132,7 @@ class FuseEstarfm(SoilMoistureAlgorithm):
             advanced=True,
             minValue=0.0,
         )
-        self._enum(
+        self.add_choice(
             self.CONVERSION,
             self.tr("Conversion coefficient"),
             CONVERSIONS,
@@ -149,7 +142,7 @@ class FuseEstarfm(SoilMoistureAlgorithm):
             ),
             advanced=True,
         )
-        self._number(
+        self.add_number(
             self.SIGNIFICANCE,
             self.tr("Significance of the conversion coefficient"),
             0.05,
@@ -158,7 +151,7 @@ class FuseEstarfm(SoilMoistureAlgorithm):
             minValue=0.0001,
             maxValue=1.0,
         )
-        self._number(
+        self.add_number(
             self.UNCERTAINTY,
             self.tr("Uncertainty (standard deviations)"),
             0.5,
@@ -173,7 +166,7 @@ class FuseEstarfm(SoilMoistureAlgorithm):
             (self.MINIMUM, self.tr("Lowest valid value")),
             (self.MAXIMUM, self.tr("Highest valid value")),
         ):
-            self._number(
+            self.add_number(
                 name,
                 title,
                 None,
@@ -189,7 +182,7 @@ class FuseEstarfm(SoilMoistureAlgorithm):
             ),
             advanced=True,
         )
-        self._enum(
+        self.add_choice(
             self.RESAMPLING,
             self.tr("Resampling to the fine grid"),
             ["bilinear", "cubic", "nearest"],
@@ -236,6 +229,7 @@ class FuseEstarfm(SoilMoistureAlgorithm):
     def work(self, parameters: dict[str, Any], context: QgsProcessingContext, progress: Progress) -> dict[str, Any]:
         from ...core.prepare.fusion.fusion import FusionRun, fuse_layers
         from ...core.prepare.fusion.fusion_report import fusion_report
+        from ...core.prepare.fusion.fusion_sections import QUALITY
         from ...core.prepare.fusion.options import parse_dates
 
         output = self.raster_output(parameters, self.OUTPUT, context)
@@ -260,7 +254,7 @@ class FuseEstarfm(SoilMoistureAlgorithm):
         periods = [one.period for one in result.dates]
         bands = [period for period in periods for _ in result.plan.names]
         style_when_loaded(context, output, self.tr("Fused images"), dates_only(bands))
-        style_when_loaded(context, flags, self.tr("Quality"), _codes(periods))
+        style_when_loaded(context, flags, self.tr("Quality"), quality(periods, QUALITY))
         per_date = 1 + 2 * len(result.plan.names)
         style_when_loaded(
             context, details, self.tr("Details"), dates_only([period for period in periods for _ in range(per_date)])
@@ -292,38 +286,3 @@ class FuseEstarfm(SoilMoistureAlgorithm):
             valid_range=None if (low, high) == (float("-inf"), float("inf")) else (low, high),
             zero_bias=self.parameterAsBool(parameters, self.ZERO_BIAS, context),
         )
-
-    def _enum(self, name: str, title: str, choices: list[str], text: str, advanced: bool = False) -> None:
-        parameter = QgsProcessingParameterEnum(name, title, choices, defaultValue=choices[0], usesStaticStrings=True)
-        self.add(parameter, text, advanced)
-
-    def _number(
-        self,
-        name: str,
-        title: str,
-        value: float | None,
-        text: str,
-        advanced: bool = False,
-        whole: bool = False,
-        **more: Any,
-    ) -> None:
-        kind = QgsProcessingParameterNumber.Type
-        parameter = QgsProcessingParameterNumber(name, title, kind.Integer if whole else kind.Double, value, **more)
-        self.add(parameter, text, advanced)
-
-
-def _codes(periods: list[Any]) -> Callable[[QgsMapLayer], None]:
-    """Style of the quality codes."""
-
-    def apply(layer: QgsMapLayer) -> None:
-        from ...core.prepare.fusion.fusion_sections import QUALITY
-
-        if isinstance(layer, QgsRasterLayer):
-            classes = [
-                QgsPalettedRasterRenderer.Class(code, QColor(colour), text) for code, (text, colour) in QUALITY.items()
-            ]
-            layer.setRenderer(QgsPalettedRasterRenderer(layer.dataProvider(), 1, classes))
-            set_dates(layer, periods)
-            layer.triggerRepaint()
-
-    return apply

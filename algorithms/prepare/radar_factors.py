@@ -84,7 +84,7 @@ class RadarFactors(SoilMoistureAlgorithm):
             QgsProcessingParameterNumber(
                 self.WINDOW, self.tr("Window of the mean (pixels)"), number.Integer, 1, minValue=1, maxValue=101
             ),
-            self.tr("Side of the square over which power is averaged against speckle: 3, 5, 7 ...; 1 for none."),
+            self.tr("Side of the square over which power is averaged against speckle: 3, 5, 7 ... 101; 1 for none."),
         )
         self.add(
             QgsProcessingParameterNumber(
@@ -95,7 +95,7 @@ class RadarFactors(SoilMoistureAlgorithm):
                 minValue=0.01,
                 maxValue=1.0,
             ),
-            self.tr("Windows with fewer valid pixels than this share stay empty."),
+            self.tr("Windows with fewer valid pixels than this share, 0.01 to 1, stay empty."),
             advanced=True,
         )
         self._choice(
@@ -111,7 +111,9 @@ class RadarFactors(SoilMoistureAlgorithm):
             QgsProcessingParameterNumber(
                 self.REFERENCE, self.tr("Reference angle (degrees)"), number.Double, 40.0, minValue=1, maxValue=89
             ),
-            self.tr("The incidence angle that backscatter is brought to; 38 to 40 is the middle of Sentinel-1."),
+            self.tr(
+                "The incidence angle that backscatter is brought to, 1 to 89; 38 to 40 is the middle of Sentinel-1."
+            ),
             advanced=True,
         )
         self.add(
@@ -124,7 +126,9 @@ class RadarFactors(SoilMoistureAlgorithm):
                 minValue=-2.0,
                 maxValue=2.0,
             ),
-            self.tr("About -0.1 to -0.2 over land. Empty fits it for VV and VH, which needs an even land cover."),
+            self.tr(
+                "About -0.1 to -0.2 over land; -2 to 2. Empty fits it for VV and VH, which needs an even land cover."
+            ),
             advanced=True,
         )
         self._choice(

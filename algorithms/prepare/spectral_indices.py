@@ -70,7 +70,10 @@ class SpectralIndices(SoilMoistureAlgorithm):
                 defaultValue=["NDVI", "EVI"],
                 usesStaticStrings=True,
             ),
-            self.tr("Those whose bands the layers do not have are left out and listed in the report."),
+            self.tr(
+                "At least one; NDVI and EVI where the parameter is not given. Those whose bands the layers do not have "
+                "are left out and listed in the report."
+            ),
         )
         self.add(
             QgsProcessingParameterString(self.ROLES, self.tr("Names of the bands"), optional=True),
@@ -86,7 +89,7 @@ class SpectralIndices(SoilMoistureAlgorithm):
             1.0,
             self.tr(
                 "What stored values are multiplied by to be reflectances from 0 to 1: 0.0001 for integers up to 10000, "
-                "0.01 for percent. Layers that were imported have 1."
+                "0.01 for percent. Layers that were imported have 1. Above 0, up to 1000000."
             ),
             low=0.0,
         )
@@ -114,7 +117,7 @@ class SpectralIndices(SoilMoistureAlgorithm):
             self.NIRV_C,
             self.tr("NDVI of bare soil in NIRv"),
             0.08,
-            self.tr("The C in NIRv = (NDVI - C) nir: 0.08 in Badgley et al. 2017, 0 in many other papers."),
+            self.tr("The C in NIRv = (NDVI - C) nir: 0.08 in Badgley et al. 2017, 0 in many other papers; -1 to 1."),
             low=-1.0,
             high=1.0,
             advanced=True,
@@ -123,7 +126,7 @@ class SpectralIndices(SoilMoistureAlgorithm):
             self.SAVI_L,
             self.tr("Soil term of SAVI"),
             0.5,
-            self.tr("The L of SAVI: 0.5 for most vegetation, 1 for very sparse, 0.25 for dense."),
+            self.tr("The L of SAVI: 0.5 for most vegetation, 1 for very sparse, 0.25 for dense; 0 to 1."),
             low=0.0,
             high=1.0,
             advanced=True,
@@ -132,7 +135,9 @@ class SpectralIndices(SoilMoistureAlgorithm):
             self.BARE_NDVI,
             self.tr("Largest NDVI for NSDSI"),
             None,
-            self.tr("NSDSI is meant for bare soil: pixels of a larger NDVI (0.3, say) stay empty. Empty keeps all."),
+            self.tr(
+                "NSDSI is meant for bare soil: pixels of a larger NDVI (0.3, say; -1 to 1) stay empty. Empty keeps all."
+            ),
             low=-1.0,
             high=1.0,
             advanced=True,
@@ -141,7 +146,9 @@ class SpectralIndices(SoilMoistureAlgorithm):
             self.BIN_WIDTH,
             self.tr("NDVI bins of TVDI"),
             0.01,
-            self.tr("Width of the NDVI bins whose warmest and coldest pixels make the edges: 0.01 to 0.02."),
+            self.tr(
+                "Width of the bins whose warmest and coldest pixels make the edges, 0.002 to 0.1; mostly 0.01 to 0.02."
+            ),
             low=0.002,
             high=0.1,
             advanced=True,
@@ -150,7 +157,7 @@ class SpectralIndices(SoilMoistureAlgorithm):
             self.NDVI_FROM,
             self.tr("Lowest NDVI of the edges of TVDI"),
             0.1,
-            self.tr("Bins below are not used for the fit: water, snow and shadow are not on the dry edge."),
+            self.tr("Bins below are not used for the fit: water, snow and shadow are not on the dry edge. 0 to 0.9."),
             low=0.0,
             high=0.9,
             advanced=True,
@@ -159,7 +166,7 @@ class SpectralIndices(SoilMoistureAlgorithm):
             self.EDGE_PERCENT,
             self.tr("Outer share of a bin (%)"),
             1.0,
-            self.tr("1 takes the 99th percentile of a bin as its warm end and the 1st as its cold end."),
+            self.tr("1 takes the 99th percentile of a bin as its warm end and the 1st as its cold end; 0.01 to 10."),
             low=0.01,
             high=10.0,
             advanced=True,
@@ -237,7 +244,7 @@ class SpectralIndices(SoilMoistureAlgorithm):
         for name, formula in result.formulas.items():
             progress.info(f"{name:16}{formula}")
         for note in result.notes:
-            progress.info(note)
+            (progress.warn if note in result.warnings else progress.info)(note)
         for line in result.missing_lines:
             progress.warn(f"Not made: {line}")
         written = result.written

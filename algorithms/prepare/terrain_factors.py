@@ -71,14 +71,18 @@ class TerrainFactors(SoilMoistureAlgorithm):
             ),
             self.tr(
                 "How far the surroundings of a cell reach. Small radii (300 m) show gullies and spurs, large ones "
-                "(2000 m) valleys and ridges. Empty takes 1000 m, or three cells where those are larger."
+                "(2000 m) valleys and ridges; at least 1 and one cell, at most 300 cells. Empty takes 1000 m, or three "
+                "cells where those are larger."
             ),
         )
         self.add(
             QgsProcessingParameterNumber(
                 self.INNER, self.tr("Inner radius of the topographic position (m)"), number, 0.0, minValue=0
             ),
-            self.tr("Makes the surroundings a ring: cells nearer than this do not count. 0 takes the whole circle."),
+            self.tr(
+                "Makes the surroundings a ring: cells nearer than this do not count. 0 takes the whole circle; at "
+                "least 0 and less than the radius."
+            ),
             advanced=True,
         )
         self.add(

@@ -75,7 +75,7 @@ class ThermalInertia(SoilMoistureAlgorithm):
             QgsProcessingParameterBoolean(self.SOLAR, self.tr("Solar correction"), True),
             self.tr(
                 "C from each pixel's latitude and the day in the middle of the period. Unticked sets C to 1, which "
-                "will do for one small region and one month."
+                "will do for one small region and one month. In the polar night C is 0 and pixels stay empty."
             ),
         )
         self.add(
@@ -88,7 +88,8 @@ class ThermalInertia(SoilMoistureAlgorithm):
                 maxValue=50.0,
             ),
             self.tr(
-                "Pixels whose day is not more than this warmer than their night stay empty: clouds, water and snow."
+                "Pixels whose day is not more than this warmer than their night stay empty: clouds, water and snow. "
+                "0.01 to 50."
             ),
             advanced=True,
         )
@@ -114,7 +115,7 @@ class ThermalInertia(SoilMoistureAlgorithm):
         )
         progress.info(result.formula)
         for note in result.notes:
-            progress.info(note)
+            progress.warn(note)
         for line in result.missing_lines:
             progress.warn(f"Not made: {line}")
         written = result.written

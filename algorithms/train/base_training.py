@@ -18,7 +18,8 @@ from qgis.core import (
 from ...core.progress import Progress
 from ..base import SoilMoistureAlgorithm
 
-DESIGNS = ["random", "blocks", "periods"]
+DESIGNS = ["random", "kfold", "blocks", "periods", "seasons", "years", "blocks_and_periods"]
+DEFAULT_DESIGNS = ["random", "blocks", "periods"]
 
 
 class TrainingAlgorithm(SoilMoistureAlgorithm):
@@ -27,10 +28,11 @@ class TrainingAlgorithm(SoilMoistureAlgorithm):
     GROUP = "train"
     LEARNER = ""
     TREND = True
+    TUNES = True
     PACKAGES = ("sklearn", "joblib", "scipy", "matplotlib")
 
     COARSE, FACTORS, TRAIN_ON, WINDOW, LINEAR_TREND = "COARSE", "FACTORS", "TRAIN_ON", "WINDOW", "LINEAR_TREND"
-    VALIDATION, SEED, MODEL = "VALIDATION", "SEED", "MODEL"
+    VALIDATION, BUFFER, TUNING, SEED, MODEL = "VALIDATION", "BUFFER", "TUNING", "SEED", "MODEL"
     NUMBERS = {
         "SHARE_EXPLAINED": "Share of unseen contrasts explained",
         "DETAIL_GAIN": "Detail gain",
@@ -93,15 +95,34 @@ class TrainingAlgorithm(SoilMoistureAlgorithm):
                 self.tr("Validation"),
                 DESIGNS,
                 allowMultiple=True,
-                defaultValue=DESIGNS,
+                defaultValue=DEFAULT_DESIGNS,
                 usesStaticStrings=True,
             ),
             self.tr(
                 "random: a random fifth held out, as in the papers, optimistic because neighbours and other dates of a "
-                "cell are seen in training. blocks: whole squares of cells held out. periods: neighbouring dates held "
-                "out."
+                "cell are seen in training; kfold: five such parts in turn, as optimistic. blocks: whole squares of "
+                "cells held out, as wide as their errors resemble each other. periods: neighbouring dates held out; "
+                "seasons and years: all dates of one. blocks_and_periods: places and dates that are both new. What the "
+                "data do not allow is left out and said."
             ),
         )
+        self.add(
+            QgsProcessingParameterBoolean(self.BUFFER, self.tr("Buffer of one cell around held-out blocks"), False),
+            self.tr("The cells around a held-out block are not used to train on either."),
+            advanced=True,
+        )
+        if self.TUNES:
+            self.add(
+                QgsProcessingParameterNumber(
+                    self.TUNING, self.tr("Settings to try (tuning)"), whole, 0, minValue=0, maxValue=1000
+                ),
+                self.tr(
+                    "0 keeps the settings above. Otherwise so many others are drawn and the best is taken, inside each "
+                    "fold of the validation, so that the scores stay honest. The validation takes about three times as "
+                    "long for each setting; 10 to 20 are enough."
+                ),
+                advanced=True,
+            )
         self.add(
             QgsProcessingParameterNumber(self.SEED, self.tr("Seed"), whole, 0, minValue=0, maxValue=2**31 - 1),
             self.tr("The same seed gives the same model."),
@@ -128,17 +149,11 @@ class TrainingAlgorithm(SoilMoistureAlgorithm):
             ).format(window)
         return super().checkParameterValues(parameters, context)
 
-    def work(self, parameters: dict[str, Any], context: QgsProcessingContext, progress: Progress) -> dict[str, Any]:
-        from ...core.model.modelfile import save_model
-        from ...core.train.factor_list import read_factor_list
-        from ...core.train.samples import read_coarse
-        from ...core.train.training import Options, train
-        from ...core.train.training_report import training_report
+    def options(self, parameters: dict[str, Any], context: QgsProcessingContext) -> Any:
+        """What was chosen, as the core takes it."""
+        from ...core.train.training import Options
 
-        path = self.file_output(parameters, self.MODEL, context)
-        chosen = self.parameterAsFile(parameters, self.FACTORS, context)
-        data = read_coarse(self.path(self.COARSE) or "", read_factor_list(chosen) if chosen else None)
-        options = Options(
+        return Options(
             self.LEARNER,
             self.settings(parameters, context),
             self.parameterAsString(parameters, self.TRAIN_ON, context),
@@ -146,12 +161,24 @@ class TrainingAlgorithm(SoilMoistureAlgorithm):
             self.TREND and self.parameterAsBool(parameters, self.LINEAR_TREND, context),
             self.parameterAsStrings(parameters, self.VALIDATION, context),
             self.parameterAsInt(parameters, self.SEED, context),
+            self.parameterAsInt(parameters, self.TUNING, context) if self.TUNES else 0,
+            int(self.parameterAsBool(parameters, self.BUFFER, context)),
         )
-        training = train(data, options, progress)
-        for note in training.notes:
-            progress.warn(note)
-        report = training_report(training)
-        progress.info(report.verdict)
+
+    def coarse(self, parameters: dict[str, Any], context: QgsProcessingContext) -> Any:
+        """The COARSE stack with the factors chosen."""
+        from ...core.train.factor_list import read_factor_list
+        from ...core.train.samples import read_coarse
+
+        chosen = self.parameterAsFile(parameters, self.FACTORS, context)
+        return read_coarse(self.path(self.COARSE) or "", read_factor_list(chosen) if chosen else None)
+
+    def finished(
+        self, training: Any, report: Any, path: str, parameters: dict[str, Any], context: QgsProcessingContext
+    ) -> dict[str, Any]:
+        """Write model and report; the outputs."""
+        from ...core.model.modelfile import save_model
+
         save_model(training.model, path)
         numbers = {name: report.data.get(name.lower()) for name in self.NUMBERS}
         return {
@@ -159,3 +186,15 @@ class TrainingAlgorithm(SoilMoistureAlgorithm):
             **self.write_report(report, parameters, context),
             **{k: v for k, v in numbers.items() if v is not None},
         }
+
+    def work(self, parameters: dict[str, Any], context: QgsProcessingContext, progress: Progress) -> dict[str, Any]:
+        from ...core.train.training import train
+        from ...core.train.training_report import training_report
+
+        path = self.file_output(parameters, self.MODEL, context)
+        training = train(self.coarse(parameters, context), self.options(parameters, context), progress)
+        for note in training.notes:
+            progress.warn(note)
+        report = training_report(training)
+        progress.info(report.verdict)
+        return self.finished(training, report, path, parameters, context)

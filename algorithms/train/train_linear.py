@@ -9,7 +9,7 @@ class TrainLinear(TrainingAlgorithm):
     ID = "trainlinear"
     TITLE = "Train linear model (ridge)"
     LEARNER = "linear"
-    TREND = False
+    TREND = TUNES = False
     SUMMARY = (
         "Trains a linear model that predicts soil moisture from factors, and says how much of its detail can be "
         "believed."

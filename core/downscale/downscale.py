@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
@@ -28,9 +27,11 @@ from ..raster.tiles import strips
 from .fields import Fields, additive, multiplicative, unconserved
 from .options import MULTIPLICATIVE, NONE, DownscaleOptions
 from .prediction import FinePrediction
-from .product import ProductWriter, Solved, Strip
+from .product import ProductWriter, Solved
 from .quality import NODATA
 from .results import Downscaling, PeriodResult, Picture
+from .store import StripStore
+from .trust import TrustLayers, index_bands, interval_bands
 
 __all__ = ["DownscaleOptions", "Downscaling", "PeriodResult", "Picture", "downscale"]
 
@@ -47,30 +48,50 @@ def downscale(
     quality: str | Path | None = None,
     options: DownscaleOptions | None = None,
     progress: Progress | None = None,
+    applicability: str | Path | None = None,
+    uncertainty: str | Path | None = None,
 ) -> Downscaling:
-    """Write the fine map, one band per period, and the quality stack if asked for.
+    """Write the fine map, one band per period, and what else is asked for.
 
+    quality: codes. applicability: dissimilarity index, which then decides the quality code for what is unlike training.
+    uncertainty: lower end, median, upper end and width of the interval of each period, around the product.
     Raises InputError for missing factors, other units, ranges that do not fit, grids that do not overlap, and no period
     to do.
     """
     options, progress = options or DownscaleOptions(), progress or Progress()
     options.check(model)
-    _check_paths([fine_path, coarse_path], [output] if quality is None else [output, quality])
+    _check_paths([fine_path, coarse_path], [one for one in (output, quality, applicability, uncertainty) if one])
     with ExitStack() as stack, small_block_cache():
         fine, coarse = stack.enter_context(Stack.open(fine_path)), stack.enter_context(Stack.open(coarse_path))
-        run = _Run(model, fine, coarse, options, progress)
+        run = _Run(model, fine, coarse, options, progress, applicability is not None, uncertainty is not None)
         bands = [Band(coarse.target_name or model.target, period, model.target_unit) for period in run.periods]
         tags = {"MODEL": model.title, "DETAIL_GAIN": f"{run.gain:.4g}", "CONSERVE": options.conserve}
         out = stack.enter_context(StackWriter(output, fine.grid, bands, tags))
         flags = None
         if quality is not None:
             codes = [Band("quality", band.period) for band in bands]
-            flags = stack.enter_context(StackWriter(quality, fine.grid, codes, tags, "uint8", NODATA))
+            code_tags = {"CODE_1": "outside the area of applicability" if applicability else "factor out of its range"}
+            flags = stack.enter_context(StackWriter(quality, fine.grid, codes, {**tags, **code_tags}, "uint8", NODATA))
+        run.trust.write_to(
+            *(
+                stack.enter_context(StackWriter(path, fine.grid, layers, {**tags, **run.trust.tags})) if path else None
+                for path, layers in ((applicability, index_bands(bands)), (uncertainty, interval_bands(bands)))
+            )
+        )
         return run.all_periods(out, flags)
 
 
 class _Run:
-    def __init__(self, model: Model, fine: Stack, coarse: Stack, options: DownscaleOptions, progress: Progress) -> None:
+    def __init__(
+        self,
+        model: Model,
+        fine: Stack,
+        coarse: Stack,
+        options: DownscaleOptions,
+        progress: Progress,
+        index: bool,
+        interval: bool,
+    ) -> None:
         self.model, self.fine, self.coarse, self.options, self.progress = model, fine, coarse, options, progress
         self.target = coarse.required_target()
         self.cell = Support(fine.grid, coarse.grid)
@@ -83,7 +104,8 @@ class _Run:
         if self.whole:
             self.gain = 1.0
             self.notes.append("Without conservation the model's values are written as they are, without a detail gain.")
-        self.prediction = FinePrediction(model, fine, coarse)
+        self.trust = TrustLayers(model, None if self.whole else self.gain, options.level, index, interval, progress)
+        self.prediction = FinePrediction(model, fine, coarse, self.trust)
         if fine.grid.same_as(coarse.grid):
             raise InputError(
                 f"{fine.name} lies on the grid of {coarse.name}: give the FINE stack made by 'Resample to a common "
@@ -100,11 +122,12 @@ class _Run:
     def all_periods(self, out: StackWriter, flags: StackWriter | None) -> Downscaling:
         held = self.options.conserve != NONE
         bounds = self.options.limits(self.model)
-        writer = ProductWriter(out, flags, self.support, held, self.options.outside, bounds)
+        writer = ProductWriter(out, flags, self.support, held, self.options.outside, bounds, self.trust)
         count = len(self.periods)
         shown = {round(i) for i in np.linspace(0, count - 1, min(_PICTURES, count))}
         results, pictures, beyond = [], [], 0
-        with tempfile.TemporaryFile(dir=out.path.parent) as store:
+        with tempfile.TemporaryFile(dir=out.path.parent) as file:
+            store = StripStore(file, self.fine.grid.cols, self.trust.count)
             for number, period in enumerate(self.periods):
                 step = self.progress.part(number / count, (number + 1) / count)
                 step.set(0.0, f"Downscaling {period.label if period else ''}".strip())
@@ -112,7 +135,7 @@ class _Run:
                 if held:
                     kept = solved.wanted[solved.covered]
                     beyond += int(((kept < bounds[0]) | (kept > bounds[1])).sum())
-                result, picture = writer.write(period, number + 1, solved, self._stored(store), step.part(0.8, 1.0))
+                result, picture = writer.write(period, number + 1, solved, store, step.part(0.8, 1.0))
                 results.append(result)
                 if number in shown:
                     pictures.append(picture)
@@ -143,6 +166,7 @@ class _Run:
             outside_training=outside,
             pictures=pictures,
             notes=self.notes,
+            trust=self.trust.facts,
         )
 
     def _choose_periods(self) -> tuple[list[Period | None], list[str]]:
@@ -180,7 +204,7 @@ class _Run:
             )
         return values
 
-    def _first_pass(self, period: Period | None, store: IO[bytes], progress: Progress) -> Solved:
+    def _first_pass(self, period: Period | None, store: StripStore, progress: Progress) -> Solved:
         """Predict the model's field into `store`; gather what the coarse solution needs on the way."""
         wanted = self._wanted(period)
         valid = np.isfinite(wanted)
@@ -188,12 +212,12 @@ class _Run:
         weighted = Conservation(self.support, valid) if self.options.conserve == MULTIPLICATIVE else None
         mean, share = RunningMean(self.support), RunningMean(self.cell)
         references = self.prediction.references(period, wanted)
-        store.seek(0)
+        store.restart()
         for row0, rows in self._strips():
             progress.check()
-            field, outside = self.prediction.strip(period, row0, rows, references)
-            _store(store, field.tobytes() + outside.tobytes())
-            values = field.astype(np.float64)
+            strip = self.prediction.strip(period, row0, rows, references)
+            store.add(strip)
+            values = strip.field.astype(np.float64)
             used = np.isfinite(values)
             system.add(used.astype(np.float64), row0)
             if weighted is not None:
@@ -209,21 +233,18 @@ class _Run:
         model_mean, cell_share = mean.result()[0], share.result()[1]
         covered = valid & (cell_share >= self.min_share - 1e-9)
         everywhere = self.options.outside
-        fields: Fields
-        if weighted is not None:
-            fields = multiplicative(system, weighted, wanted, model_mean, covered, self.gain, everywhere)
-        elif self.options.conserve == NONE:
-            fields = unconserved(system, wanted, covered, self.gain, everywhere, self.whole)
-        else:
-            fields = additive(system, wanted, model_mean, covered, self.gain, everywhere)
-        return Solved(wanted, covered, cell_share, fields)
 
-    def _stored(self, store: IO[bytes]) -> Iterator[Strip]:
-        store.seek(0)
-        for row0, rows in self._strips():
-            size = rows * self.fine.grid.cols
-            field = np.frombuffer(store.read(4 * size), np.float32).reshape(rows, -1)
-            yield row0, rows, field, np.frombuffer(store.read(size), np.uint8).reshape(rows, -1)
+        def fields(gain: float) -> Fields:
+            if weighted is not None:
+                return multiplicative(system, weighted, wanted, model_mean, covered, gain, everywhere)
+            if self.options.conserve == NONE:
+                return unconserved(system, wanted, covered, gain, everywhere, self.whole)
+            return additive(system, wanted, model_mean, covered, gain, everywhere)
+
+        solved = fields(self.gain)
+        if self.trust.scales:
+            self.trust.measure(store, solved if self.gain else fields(1.0), self.gain or 1.0, self.support)
+        return Solved(wanted, covered, cell_share, solved)
 
     def _strips(self) -> Iterator[tuple[int, int]]:
         # Whole coarse cells, so that a cell's bounds and mean can be held at once.
@@ -236,13 +257,3 @@ def _check_paths(inputs: list[str | Path], outputs: list[str | Path]) -> None:
         if Path(one).resolve() in taken:
             raise InputError(f"The output {one} is also an input or another output: give it a name of its own.")
         taken.append(Path(one).resolve())
-
-
-def _store(store: IO[bytes], data: bytes) -> None:
-    try:
-        store.write(data)
-    except OSError as error:
-        raise InputError(
-            f"There is no room for intermediate results in the output's folder ({error.strerror}): free some space, or "
-            "choose another folder."
-        ) from error

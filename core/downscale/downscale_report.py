@@ -11,6 +11,7 @@ from ..raster.grid import Grid
 from ..report import KeyFigure, Report, Section, Table, fmt, percent, plural, typeset
 from .downscale import Downscaling, PeriodResult
 from .downscale_sections import keeps, outside_blocks, period_table, pictures, remarks, small
+from .trust_sections import trust_sections
 
 
 def downscale_report(result: Downscaling, model: Model) -> Report:
@@ -30,6 +31,7 @@ def downscale_report(result: Downscaling, model: Model) -> Report:
             *([Section("The coarse and the fine map", maps)] if maps else []),
             Section("Period by period", [period_table(result, totals, unit)]),
             Section("Beyond what the model has seen", outside_blocks(result)),
+            *trust_sections(result, totals, unit),
             *remarks(result),
         ],
         details=_details(result, model, fine, coarse),
@@ -180,6 +182,9 @@ _NAMES = (
     "detail_deviation",
     "coarse_deviation",
     "fine_mean",
+    "outside_area",
+    "mean_width",
+    "widened_by",
 )
 
 
@@ -197,6 +202,9 @@ def _period_data(period: PeriodResult) -> dict[str, Any]:
         period.detail,
         period.coarse_deviation,
         period.fine_mean,
+        period.outside_area,
+        period.width,
+        period.scale,
     )
     return dict(zip(_NAMES, values))
 
@@ -213,6 +221,7 @@ def _data(result: Downscaling, model: Model, totals: dict[str, Any], share: floa
         "skipped": list(result.skipped),
         "outside_training": dict(result.outside_training),
         "footprint_km": result.footprint_km,
+        **result.trust.data,
         "per_period": [_period_data(period) for period in result.periods],
         "notes": list(result.notes),
     }

@@ -41,18 +41,19 @@ def pictures(result: Downscaling, target: str, unit: str) -> list[Any]:
             [picture.coarse, picture.fine],
             [f"Coarse{when}", f"Fine{when}{thinned}"],
             unit,
-            [size, _shown_cell(result.fine, picture)],
+            [size, shown_cell(result.fine, picture)],
             label=target.replace("_", " ").capitalize(),
         )
         blocks.append(Figure(svg, caption, f"Coarse and fine map{when}"))
     worst = max(result.pictures, key=_flagged)
-    classes = {code: (_QUALITY.get(code, name), colour) for code, (name, colour) in MEANING.items()}
+    words = _QUALITY if result.trust.threshold is None else {**_QUALITY, OUTSIDE_TRAINING: "Outside the area"}
+    classes = {code: (words.get(code, name), colour) for code, (name, colour) in MEANING.items()}
     classes = {code: shown for code, shown in classes.items() if code == OK or (worst.quality == code).any()}
     title = f"Quality, {worst.label}" if worst.label else "Quality"
     chosen = " Of the periods above it is the one with most flags." if len(result.pictures) > 1 else ""
     blocks.append(
         Figure(
-            charts.quality_map(worst.quality, classes, title, _shown_cell(result.fine, worst), NODATA),
+            charts.quality_map(worst.quality, classes, title, shown_cell(result.fine, worst), NODATA),
             f"What stands behind each pixel, and the share of each class.{chosen} The quality layer holds the same "
             "codes for every pixel and period.",
             "Map of quality classes",
@@ -102,6 +103,11 @@ def outside_blocks(result: Downscaling) -> list[Any]:
     shares = result.outside_training
     if not any(share > 0 for share in shares.values()):
         return [Text("No pixel has a factor outside the range that the model saw on the coarse grid.")]
+    marked = (
+        "The quality layer marks these pixels."
+        if result.trust.threshold is None
+        else "The quality layer marks the pixels outside the area of applicability instead."
+    )
     return [
         Figure(
             charts.bars(
@@ -109,7 +115,7 @@ def outside_blocks(result: Downscaling) -> list[Any]:
             ),
             "Share of the valid pixels in which a factor lies outside the range that the model saw on the coarse grid. "
             "Some per cent are normal, as fine pixels vary more than coarse means; where it is much, the detail there "
-            "is extrapolated. The quality layer marks these pixels.",
+            f"is extrapolated. {marked}",
             "Bars of the share of extrapolated pixels per factor",
         )
     ]
@@ -139,7 +145,7 @@ def _flagged(picture: Picture) -> float:
     return float((known != OK).mean()) if known.size else 0.0
 
 
-def _shown_cell(fine: Grid, picture: Picture) -> tuple[float, float]:
+def shown_cell(fine: Grid, picture: Picture) -> tuple[float, float]:
     """Ground size in metres of a pixel of the thinned picture."""
     width, height = fine.ground_cell_size()
     rows, cols = picture.fine.shape

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ..errors import InputError
 from ..model.form import VALUES
 from ..model.model import Model
+from ..model.uncertainty import HIGHEST_LEVEL, LOWEST_LEVEL
 
 ADDITIVE, MULTIPLICATIVE, NONE = "additive", "multiplicative", "none"
 
@@ -19,7 +20,7 @@ class DownscaleOptions:
 
     conserve: additive, multiplicative or none. detail_gain: None takes the model's estimate. outside: whether pixels
     without a coarse value get a flagged model-only value. bounds: lowest and highest possible value in the target's
-    unit, None for either one's default. periods: labels to do, empty for all.
+    unit, None for either one's default. periods: labels to do, empty for all. level: of the intervals.
     """
 
     conserve: str = ADDITIVE
@@ -27,6 +28,7 @@ class DownscaleOptions:
     outside: bool = False
     bounds: tuple[float | None, float | None] = (None, None)
     periods: Sequence[str] = ()
+    level: float = 0.9
 
     def check(self, model: Model) -> None:
         if self.conserve not in (ADDITIVE, MULTIPLICATIVE, NONE):
@@ -39,6 +41,11 @@ class DownscaleOptions:
         if self.detail_gain is not None and not 0 <= self.detail_gain <= 3:
             raise InputError(
                 f"The detail gain lies between 0 (smooth interpolation only) and 3, not at {self.detail_gain}."
+            )
+        if not LOWEST_LEVEL <= self.level <= HIGHEST_LEVEL:
+            raise InputError(
+                f"The level of the intervals lies between {LOWEST_LEVEL:g} and {HIGHEST_LEVEL:g}, not at "
+                f"{self.level:g}."
             )
         low, high = self.limits(model)
         if not low < high:

@@ -14,6 +14,8 @@ from ..raster.interpolation import Interpolation
 from ..raster.periods import Period
 from ..raster.stack import Stack
 from ..raster.support import Array
+from .store import Strip
+from .trust import TrustLayers
 
 Reference = Callable[[int, int], "Array | float"]
 _FAR = 3.0  # widths of the training range
@@ -27,8 +29,8 @@ class FinePrediction:
     Raises InputError for missing factors and other units.
     """
 
-    def __init__(self, model: Model, fine: Stack, coarse: Stack) -> None:
-        self.model, self.fine, self.coarse = model, fine, coarse
+    def __init__(self, model: Model, fine: Stack, coarse: Stack, trust: TrustLayers) -> None:
+        self.model, self.fine, self.coarse, self.trust = model, fine, coarse, trust
         self.names = model.order(fine.factor_names, f"The FINE stack {fine.name}")
         if model.form.kind != VALUES:
             model.order(coarse.factor_names, f"The COARSE stack {coarse.name}")
@@ -65,10 +67,12 @@ class FinePrediction:
         trained = np.isfinite(target) & np.isfinite(coarse).all(axis=0)
         return [self._reference(values, trained, name, period) for name, values in zip(self.names, coarse)]
 
-    def strip(
-        self, period: Period | None, row0: int, rows: int, references: Sequence[Reference]
-    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        """The model's field (rows, cols), NaN where a factor is missing; where a factor leaves its training range."""
+    def strip(self, period: Period | None, row0: int, rows: int, references: Sequence[Reference]) -> Strip:
+        """The model's field and its trust layers.
+
+        Unlike training is what lies outside the area of applicability; where that is not asked for, a factor outside
+        its training range.
+        """
         raw = [self.fine.read(self.fine.index(name, period), row0, rows) for name in self.names]
         valid = np.ones(raw[0].shape, bool)
         for k, values in enumerate(raw):
@@ -84,9 +88,13 @@ class FinePrediction:
             x[:, k] = (values - reference(row0, rows))[valid]
         self.valid_pixels += len(x)
         field = np.full(valid.shape, np.nan, np.float32)
+        trust = np.full((self.trust.count, *valid.shape), np.nan, np.float32)
         if len(x):
             field[valid] = self.model.predict(x)
-        return field, outside.astype(np.uint8)
+            trust[:, valid], beyond_area = self.trust.at(x)
+            if beyond_area is not None:
+                outside[valid] = beyond_area
+        return Strip(row0, field, outside.astype(np.uint8), trust)
 
     def check_ranges(self, period: Period | None) -> None:
         """Look at some rows of `period`: a factor that is nearly everywhere outside its training range is a mistake."""

@@ -8,7 +8,7 @@ OK, OUTSIDE_TRAINING, MODEL_ONLY, CLIPPED = 0, 1, 2, 4
 # Codes 3 (filled factor) and 5 (masked class) are kept free for the steps that will set them.
 MEANING = {
     OK: ("Downscaled", "#d9e6d5"),
-    OUTSIDE_TRAINING: ("A factor lies outside the range seen in training", "#e5b567"),
+    OUTSIDE_TRAINING: ("Unlike training: outside the area of applicability, or a factor's range", "#e5b567"),
     MODEL_ONLY: ("No coarse value here: model and neighbours only", "#8a6fa8"),
     CLIPPED: ("Held at a physical bound", "#c0533f"),
 }

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..raster.grid import Grid
 from ..raster.periods import Period
 from ..raster.support import Array
+from .trust import TrustFacts
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class PeriodResult:
     left_over: largest |support mean of the product - coarse value| over conserved cells, and its root mean square.
     detail: standard deviation of product - smooth interpolation over pixels. uncovered_cells: cells with a value but
     too few valid pixels. coarse_deviation: standard deviation of the coarse values. fine_mean: mean of the support
-    means of the product.
+    means of the product. outside_area: pixels beyond the area of applicability, width: mean of the intervals, over
+    interval_pixels; scale: what they were widened by on the way to the fine support; where asked for.
     """
 
     period: Period | None
@@ -38,6 +40,10 @@ class PeriodResult:
     detail: float
     coarse_deviation: float
     fine_mean: float
+    outside_area: int = 0
+    width: float = math.nan
+    interval_pixels: int = 0
+    scale: float = math.nan
 
     @property
     def label(self) -> str:
@@ -46,12 +52,14 @@ class PeriodResult:
 
 @dataclass(frozen=True)
 class Picture:
-    """Coarse and fine map of a period, thinned for a page; quality codes likewise."""
+    """Coarse and fine map of a period, thinned for a page; quality codes, dissimilarity and width likewise."""
 
     label: str
     coarse: Array
     fine: Array
     quality: NDArray[np.uint8]
+    index: Array | None = None
+    width: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,7 @@ class Downscaling:
     """What was done, per period and over all.
 
     gain: the detail gain in use. skipped: periods that could not be done, each with its reason. outside_training: share
-    of valid pixels beyond the training range, per factor.
+    of valid pixels beyond the training range, per factor. trust: what the optional layers rest on.
     """
 
     gain: float
@@ -72,6 +80,7 @@ class Downscaling:
     outside_training: dict[str, float]
     pictures: list[Picture]
     notes: list[str] = field(default_factory=list)
+    trust: TrustFacts = field(default_factory=TrustFacts)
 
     @property
     def totals(self) -> dict[str, Any]:
@@ -89,7 +98,20 @@ class Downscaling:
             "left_over_rms": _root_mean_square([p.left_over_rms for p in periods], cells),
             "detail_deviation": _root_mean_square([p.detail for p in periods], pixels),
             "coarse_deviation": _root_mean_square([p.coarse_deviation for p in periods], cells),
+            "share_outside": self._share_outside(),
+            "mean_width": self._mean_width(),
         }
+
+    def _share_outside(self) -> float | None:
+        pixels = sum(p.pixels for p in self.periods)
+        if self.trust.threshold is None or not pixels:
+            return None
+        return sum(p.outside_area for p in self.periods) / pixels
+
+    def _mean_width(self) -> float | None:
+        known = [p for p in self.periods if p.interval_pixels]
+        total = sum(p.interval_pixels for p in known)
+        return sum(p.width * p.interval_pixels for p in known) / total if total else None
 
     @property
     def display_range(self) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -73,18 +73,25 @@ class ForestPredictor:
 
     def predict(self, x: Array) -> Array:
         """y (n,) from X (n, factors); a value beyond the range of float32 counts as its end."""
-        # The trees compare in single precision; what exceeds its range would become infinite.
-        limit = float(np.finfo(np.float32).max)
-        single = np.clip(x, -limit, limit).astype(np.float32)
+        return self.total(x) / self.count
+
+    def total(self, x: Array) -> Array:
+        """The sum over the trees (n,), as `predict` is their mean."""
         trees = self._native_trees()
 
         def block(rows: Any) -> Array:
             total = np.zeros(len(rows))
             for number in range(self.count):
                 total += trees[number].predict(rows)[:, 0] if trees else self._descend(number, rows)
-            return total / self.count
+            return total
 
-        return in_threads(block, single, _PIXELS)
+        return in_threads(block, single_precision(x), _PIXELS)
+
+    def leaves(self, x: Array, count: int) -> Iterator[NDArray[np.intp]]:
+        """For each of the first `count` trees the leaf (n,) that each row of X ends in, as numbered within the tree."""
+        single, trees = single_precision(x), self._native_trees()
+        for number in range(count):
+            yield trees[number].apply(single) if trees else self._leaf(number, single)
 
     def arrays(self) -> Mapping[str, NDArray[np.generic]]:
         return {
@@ -113,16 +120,19 @@ class ForestPredictor:
         )
 
     def _descend(self, number: int, rows: NDArray[np.float32]) -> Array:
+        return self.value[self.start[number] : self.start[number + 1]][self._leaf(number, rows)]
+
+    def _leaf(self, number: int, rows: NDArray[np.float32]) -> NDArray[np.intp]:
         first, last = self.start[number], self.start[number + 1]
         feature, threshold = self.feature[first:last], self.threshold[first:last]
         left, right = self.left[first:last], self.right[first:last]
-        node = np.zeros(len(rows), np.int64)
+        node = np.zeros(len(rows), np.intp)
         moving = np.flatnonzero(feature[node] >= 0)
         while len(moving):
             at = node[moving]
             node[moving] = np.where(rows[moving, feature[at]] <= threshold[at], left[at], right[at])
             moving = moving[feature[node[moving]] >= 0]
-        return self.value[first:last][node]
+        return node
 
     def _native_trees(self) -> list[Any]:
         with self._lock:
@@ -226,6 +236,12 @@ def _descents_end(
             return True
         level = np.concatenate([left[level] + first[level], right[level] + first[level]])
     return False
+
+
+def single_precision(x: Array) -> NDArray[np.float32]:
+    """X as trees compare it; what exceeds the range of float32 would become infinite and counts as its end."""
+    limit = float(np.finfo(np.float32).max)
+    return np.clip(x, -limit, limit).astype(np.float32)
 
 
 def round_down(threshold: Array) -> NDArray[np.float32]:

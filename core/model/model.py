@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from .applicability import Applicability
 from .form import Form
 from .linear import LinearPredictor
 from .predictor import Array, Predictor
+from .uncertainty import Uncertainty
 
 # From these shares of held-out contrasts on, the detail is worth adding, or at least a small gain.
 GOOD_SHARE, LITTLE_SHARE = 0.25, 0.05
@@ -62,7 +64,8 @@ class DetailGain:
 class Model:
     """Everything that applying needs; `predictor` works on factors in training form, on top of a linear `trend` if any.
 
-    Raises InputError where its parts expect different numbers of factors.
+    applicability and uncertainty: where it may be trusted and how sure it is; older files hold none. Raises InputError
+    where its parts expect different numbers of factors.
     """
 
     learner: str
@@ -78,9 +81,11 @@ class Model:
     footprint_km: float | None = None
     min_valid_share: float = 0.5
     facts: Mapping[str, Any] = field(default_factory=dict)
+    applicability: Applicability | None = None
+    uncertainty: Uncertainty | None = None
 
     def __post_init__(self) -> None:
-        for part in (self.predictor, self.trend):
+        for part in (self.predictor, self.trend, self.applicability):
             if part is not None and part.factors != len(self.factors):
                 raise InputError(f"The model names {len(self.factors)} factors, but its parts expect {part.factors}.")
 

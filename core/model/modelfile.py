@@ -7,6 +7,7 @@ import json
 import math
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,30 @@ from numpy.typing import NDArray
 from ..atomic import whole_file
 from ..errors import InputError
 from ..plain import plain
+from .applicability import Applicability
+from .boosted import BoostedPredictor
 from .forest import ForestPredictor
 from .form import Form
 from .linear import LinearPredictor
 from .model import DetailGain, Factor, Model
-from .predictor import Predictor
+from .network import NetworkPredictor
+from .predictor import Arrays, Predictor
+from .stacked import StackedPredictor
 from .svr import SupportVectorPredictor
+from .uncertainty import Uncertainty
 
 FORMAT = 1
-_KINDS: dict[str, Any] = {kind.kind: kind for kind in (ForestPredictor, LinearPredictor, SupportVectorPredictor)}
+_KINDS: dict[str, Any] = {
+    kind.kind: kind
+    for kind in (
+        ForestPredictor,
+        LinearPredictor,
+        SupportVectorPredictor,
+        BoostedPredictor,
+        NetworkPredictor,
+        StackedPredictor,
+    )
+}
 _MOST_BYTES = 2 * 2**30
 _MOST_JSON = 16 * 2**20
 # A bomb packs a thousandfold, trees and support vectors two- to tenfold.
@@ -47,11 +63,18 @@ def save_model(model: Model, path: str | Path) -> None:
         "min_valid_share": model.min_valid_share,
         "predictor": model.predictor.kind,
         "trend": model.trend is not None,
+        "applicability": model.applicability is not None,
+        "uncertainty": None if model.uncertainty is None else model.uncertainty.method,
         "facts": dict(model.facts),
     }
     parts: dict[str, Mapping[str, NDArray[np.generic]]] = {"predictor": model.predictor.arrays()}
     if model.trend is not None:
         parts["trend"] = model.trend.arrays()
+    # A reader that does not know these two leaves them aside: the format stays the same.
+    if model.applicability is not None:
+        parts["applicability"] = model.applicability.arrays()
+    if model.uncertainty is not None:
+        parts["uncertainty"] = model.uncertainty.arrays()
     with whole_file(path) as work, zipfile.ZipFile(work, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         _add(archive, "model.json", json.dumps(plain(document), indent=1, allow_nan=False).encode())
         for part, arrays in parts.items():
@@ -95,7 +118,7 @@ def load_model(path: str | Path) -> Model:
                 raise ValueError("trend")
             predictor = _part(archive, members, "predictor", _text(document, "predictor"))
             trend = _part(archive, members, "trend", LinearPredictor.kind) if document["trend"] else None
-            return _model(document, predictor, trend)
+            return replace(_model(document, predictor, trend), **_trust(archive, members, document, predictor))
     except InputError as error:
         raise InputError(str(error) if name in str(error) else f"{name}: {error}") from error
     except PermissionError as error:
@@ -151,11 +174,31 @@ def _model(document: Mapping[str, Any], predictor: Predictor, trend: Any) -> Mod
 def _part(archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo], part: str, kind: str) -> Any:
     if kind not in _KINDS:
         raise InputError(f"The model is of an unknown kind {kind!r}: update the plugin.")
-    arrays = {}
-    for filename, info in members.items():
-        if filename.startswith(f"{part}/") and filename.endswith(".npy"):
-            arrays[filename[len(part) + 1 : -4]] = _array(archive, info)
-    return _KINDS[kind].from_arrays(arrays)
+    return _KINDS[kind].from_arrays(_arrays(archive, members, part))
+
+
+def _trust(
+    archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo], document: Mapping[str, Any], predictor: Predictor
+) -> dict[str, Any]:
+    """The parts that older files do not have."""
+    has_area, method = document.get("applicability", False), document.get("uncertainty")
+    if not isinstance(has_area, bool):
+        raise ValueError("applicability")
+    parts: dict[str, Any] = {}
+    if has_area:
+        parts["applicability"] = Applicability.from_arrays(_arrays(archive, members, "applicability"))
+    if method is not None:
+        arrays = _arrays(archive, members, "uncertainty")
+        parts["uncertainty"] = Uncertainty.from_arrays(arrays, _text(document, "uncertainty"), predictor)
+    return parts
+
+
+def _arrays(archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo], part: str) -> Arrays:
+    return {
+        filename[len(part) + 1 : -4]: _array(archive, info)
+        for filename, info in members.items()
+        if filename.startswith(f"{part}/") and filename.endswith(".npy")
+    }
 
 
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[np.generic]:

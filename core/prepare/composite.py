@@ -6,7 +6,7 @@ once, window by window, and added to the composites it belongs to, so that memor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,9 +21,10 @@ from ..raster.grid import Grid
 from ..raster.periods import Period
 from ..raster.preview import preview
 from ..raster.stack import StackWriter, opened, small_block_cache
+from .composite_methods import AUTO, METHODS
 from .composite_periods import Clock, Hours
 from .composite_plan import Composite, plan, wanted_periods
-from .composite_sources import AUTO, METHODS, Variable, file_facts, gather
+from .composite_sources import Variable, file_facts, gather
 from .composite_stream import CACHE, Settings, Sums, stream
 
 __all__ = ["CompositeOptions", "CompositeResult", "Composites", "VariableResult", "make_composites"]
@@ -154,8 +155,9 @@ def make_composites(
 ) -> Composites:
     """Write a stack with a band per variable and period, and one of the coverage where a path for it is given.
 
-    Raises InputError for layers without dates, of classes, of mixed units or grids, twice there, and for options and
-    periods that give no composite.
+    The mean of amounts is their rate per day. Raises InputError for layers without dates, of classes, of mixed units
+    or grids, sums of layers twice there, for options and periods that give no composite, and where no pixel has a
+    value in any.
     """
     options, progress = options or CompositeOptions(), progress or Progress()
     clock = options.clock()
@@ -184,6 +186,7 @@ def make_composites(
             shares = stack.enter_context(StackWriter(coverage_path, grid, bands, tags))
         settings = Settings(options.min_coverage, options.rescale_sums)
         sums = stream(written, stacks, facts, grid, out, shares, settings, progress)
+        _check_values(sums.values(), options.min_coverage)
         numbers = {id(one): number for number, one in enumerate(written, 1)}
         results = [_result(one, sums.get(id(one)), numbers.get(id(one)), grid) for one in made]
         for one, result in zip(made, results):
@@ -213,6 +216,17 @@ def _check_paths(layers: Sequence[str], path: str | Path, coverage_path: str | P
     for layer in layers:
         if Path(layer).resolve() in outputs:
             raise InputError(f"The output {layer} is also an input: give the output another name.")
+
+
+def _check_values(sums: Iterable[Sums], min_coverage: float) -> None:
+    if any(one.valid for one in sums):
+        return
+    if any(one.thin for one in sums):
+        raise InputError(
+            f"No pixel has valid layers for {100 * min_coverage:g} % of any period's time: lower the minimum coverage, "
+            "or give more layers."
+        )
+    raise InputError("No layer has a valid pixel in any period: check the layers' nodata values and extents.")
 
 
 def _result(one: Composite, sums: Sums | None, band: int | None, grid: Grid) -> CompositeResult:

@@ -10,8 +10,8 @@ from typing import Any, Optional
 import numpy as np
 from numpy.typing import NDArray
 
+from .composite_methods import MAX, MEAN, MEDIAN, MIN, SUM
 from .composite_plan import TOLERANCE, Composite, Use
-from .composite_sources import MAX, MEAN, MEDIAN, MIN, SUM
 
 Array = NDArray[np.float64]
 Mask = Optional[NDArray[np.bool_]]
@@ -70,8 +70,9 @@ class Running:
             self._total = values.copy() if self._total is None else extreme(self._total, values, out=self._total)
         else:
             # A value that stands alone is its own mean.
-            weight = use.factor if self._method == SUM else 1.0 if self._single else use.seconds / self._covered.unit
-            self._total = values * weight if self._total is None else _add_scaled(self._total, values, weight)
+            weight = 1.0 if self._method == SUM or self._single else use.seconds / self._covered.unit
+            scale = weight * use.factor
+            self._total = values * scale if self._total is None else _add_scaled(self._total, values, scale)
             if self._weights is not None:
                 self._weights += weight if valid is None else valid * weight
 

@@ -11,17 +11,19 @@ from ..errors import InputError
 from ..raster.bands import TARGET, Band
 from ..raster.periods import Period
 from ..raster.stack import opened
+from .composite_methods import MAX, MEDIAN, MIN, SUM
 from .composite_periods import CUSTOM, OTHER, Clock, calendar_periods, custom_periods, period_label
-from .composite_sources import MAX, MEDIAN, MIN, SUM, Source, Variable
+from .composite_sources import Source, Variable
 
 TOLERANCE = 1e-9  # of a share, for coverages that are equal but for rounding
 _MOST_BANDS = 65535
+_DAY = 86400
 
 
 @dataclass(frozen=True)
 class Use:
     """A source in a period: from `start` to `end` (seconds of the clock); `factor` turns its value into its part of a
-    sum."""
+    sum, or into its rate per day where amounts are averaged."""
 
     source: Source
     start: int
@@ -150,7 +152,7 @@ def _fill(made: Composite, touching: Sequence[Source], min_coverage: float) -> N
         # An extreme or a middle value cannot be shared between periods: it counts where most of its time lies.
         if one.method in (MAX, MIN, MEDIAN) and 2 * (end - start) < source.length:
             continue
-        made.uses.append(Use(source, start, end, (end - start) / (one.rate_seconds or source.length)))
+        made.uses.append(Use(source, start, end, _factor(one, source, end - start)))
     if one.method == SUM:
         _check_no_overlap(made)
     if not touching:
@@ -159,6 +161,12 @@ def _fill(made: Composite, touching: Sequence[Source], min_coverage: float) -> N
         made.gap = f"no layer has half of its time in it, as the {one.method} needs"
     elif made.reachable < min_coverage - TOLERANCE:
         made.gap = f"layers cover {100 * made.reachable:.0f} % of its time"
+
+
+def _factor(one: Variable, source: Source, seconds: int) -> float:
+    if one.method == SUM:
+        return seconds / (one.rate_seconds or source.length)
+    return _DAY / source.length if one.per_day else 1.0
 
 
 def _check_no_overlap(made: Composite) -> None:

@@ -9,14 +9,15 @@ from typing import Any
 
 from ..raster.periods import Period
 from ..report import Figure, KeyFigure, Report, Section, Table, Text, charts, fmt, percent, plural
-from .composite import CompositeResult, Composites, VariableResult
-from .composite_sources import MAX, MEAN, MEDIAN, MIN, SUM
+from .composite import Composites, VariableResult
+from .composite_methods import MAX, MEAN, MEDIAN, MIN, SUM
 from .composite_wording import gap_lines, verdict
+from .factors.indices import DRY_IS_HIGH
 
 _LISTED = 30
 _CHARTS = 4  # variables with a chart of their own
 _HOW = {
-    MEAN: "Mean: each layer counts by the time it shares with the period.",
+    MEAN: "Mean: each layer counts by the time it shares with the period; amounts are first divided by their days.",
     SUM: "Sum: each layer gives the part of its amount that its time in the period is of its length.",
     MAX: "Maximum of the layers with at least half of their time in the period.",
     MIN: "Minimum of the layers with at least half of their time in the period.",
@@ -28,19 +29,19 @@ def composite_report(result: Composites) -> Report:
     """The report of composites; `data` holds a row per variable and period, and the gaps."""
     filled = [one for one in result.results if not one.gap]
     layers = sum(one.layers for one in result.variables)
-    thinnest = min(filled, key=lambda one: one.coverage, default=None)
+    thinnest = min(filled, key=lambda one: one.coverage)
     table = _period_table(result)
     return Report(
         title="Composites",
         subtitle=f"{', '.join(one.name for one in result.variables[:6])}"
-        f"{' …' if len(result.variables) > 6 else ''}, {_span(result.periods)}",
+        f"{' …' if len(result.variables) > 6 else ''}, {_span(result)}",
         verdict="\n".join(verdict(result)),
-        tone="bad" if not filled else "neutral" if result.gaps else "good",
+        tone="neutral" if result.gaps else "good",
         key_figures=[
             KeyFigure("Composites", fmt(len(filled)), f"{plural(len(result.variables), 'variable')}"),
             KeyFigure("Layers", fmt(layers), f"{fmt(sum(one.unused for one in result.variables))} in no period"),
             KeyFigure("Gaps", fmt(len(result.gaps)), f"of {plural(len(result.results), 'composite')} wanted"),
-            KeyFigure("Lowest coverage", percent(thinnest.coverage if thinnest else math.nan), _label(thinnest)),
+            KeyFigure("Lowest coverage", percent(thinnest.coverage), f"{thinnest.variable}, {thinnest.label}"),
             KeyFigure("Pixels with a value", percent(_mean([one.valid_share for one in filled])), "mean of composites"),
         ],
         sections=[
@@ -118,7 +119,7 @@ def _maps(result: Composites) -> list[Figure]:
         [label for label, _ in result.pictures],
         "" if one.unit == "1" else one.unit,
         [size] * len(result.pictures),
-        label=one.name,
+        label=f"{one.name} (high is dry)" if one.name in DRY_IS_HIGH else one.name,
     )
     which = "The first, the middle and the last composite" if len(result.pictures) > 2 else "Composites"
     return [Figure(drawn, f"{which} of {one.name}; grey has no value.", f"Maps of {one.name}")]
@@ -153,10 +154,20 @@ def _period_table(result: Composites) -> Table:
 
 
 def _variable_table(variables: Sequence[VariableResult]) -> Table:
+    hours = any(one.unselected for one in variables)
     return Table(
-        ["Variable", "Unit", "Method", "Layers", "Other hours", "In no period", "First layer", "Last layer"],
+        ["Variable", "Unit", "Method", "Layers", *(["Other hours"] if hours else []), "In no period", "From", "To"],
         [
-            [one.name, one.unit, one.method, one.layers, one.unselected, one.unused, one.first.label, one.last.label]
+            [
+                one.name,
+                one.unit,
+                one.method,
+                one.layers,
+                *([one.unselected] if hours else []),
+                one.unused,
+                one.first.first.date(),
+                _last_day(one.last),
+            ]
             for one in variables
         ],
         " ".join(_HOW[method] for method in dict.fromkeys(one.method for one in variables)),
@@ -240,9 +251,14 @@ def _middle(period: Period) -> dt.datetime:
     return period.first + (period.last - period.first) / 2
 
 
-def _label(one: CompositeResult | None) -> str:
-    return f"{one.variable}, {one.label}" if one else ""
+def _span(result: Composites) -> str:
+    """The label of one period with a name of its own, else the first and the last day."""
+    periods = result.periods
+    if len(periods) == 1 and "/" not in result.results[0].label:
+        return result.results[0].label
+    return f"{periods[0].first:%Y-%m-%d} to {_last_day(periods[-1])}"
 
 
-def _span(periods: Sequence[Period]) -> str:
-    return periods[0].label if len(periods) == 1 else f"{periods[0].start} to {periods[-1].end}"
+def _last_day(period: Period) -> dt.date:
+    """The last one that belongs to it."""
+    return (period.last - dt.timedelta(seconds=1)).date()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,19 +12,13 @@ from ..raster.bands import CLASS_UNIT, Band
 from ..raster.grid import Grid, open_raster
 from ..raster.periods import Period
 from ..raster.stack import Stack
+from .composite_methods import SUM, choose_method, per_day, split_rate
 from .composite_periods import Clock
 from .matching import CLASS_WORDS
 
 CARRIED_TAGS = ("SOURCE_PRODUCT", "SOURCE_VERSION", "DEPTH", "LONG_NAME")
 
-AUTO, MEAN, SUM, MAX, MIN, MEDIAN = "auto", "mean", "sum", "max", "min", "median"
-METHODS = (AUTO, MEAN, SUM, MAX, MIN, MEDIAN)
-
 _CLASS_UNITS = (CLASS_UNIT, "classes", "category", "code")
-_AMOUNT_WORDS = {"precipitation", "rain", "rainfall", "precip", "snowfall", "et", "pet", "evapotranspiration", "runoff"}
-_AMOUNT_WORDS |= {"evaporation", "transpiration"}
-_AMOUNT_UNITS = ("mm", "kg/m2", "kg m-2", "kg m**-2", "kg/m^2", "m", "cm")
-_SECONDS = {"day": 86400, "d": 86400, "hour": 3600, "hr": 3600, "h": 3600, "second": 1, "sec": 1, "s": 1}
 
 
 @dataclass(frozen=True)
@@ -46,21 +39,32 @@ class Source:
 
 @dataclass
 class Variable:
-    """All sources of one variable in order of time, how it is composited, and what its bands carry on."""
+    """All sources of one variable in order of time, how it is composited, and what its bands carry on.
+
+    rate_seconds: of the rates that are summed. per_day: whether amounts are averaged, which gives their rate per day.
+    """
 
     name: str
     unit: str
     role: str
     method: str = ""
     sources: list[Source] = field(default_factory=list)
-    tags: dict[str, str] = field(default_factory=dict)
+    carried: dict[str, list[str]] = field(default_factory=dict)
     unselected: int = 0
     rate_seconds: int = 0
+    per_day: bool = False
 
     @property
     def output_unit(self) -> str:
-        """The unit of the composites: a rate that is summed becomes an amount."""
-        return _rate(self.unit)[0] if self.rate_seconds else self.unit
+        """The unit of the composites: a rate that is summed becomes an amount, an amount that is averaged a rate."""
+        if self.per_day:
+            return per_day(self.unit)
+        return split_rate(self.unit)[0] if self.rate_seconds else self.unit
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What the layers say of themselves; where they differ, all that was seen."""
+        return {key: ("; " if key == "LONG_NAME" else ", ").join(seen) for key, seen in self.carried.items()}
 
 
 @dataclass(frozen=True)
@@ -119,8 +123,8 @@ def gather(
         known = dict.fromkeys(band.name for stack in stacks for band in stack.bands)
         raise InputError(f"No layer holds {', '.join(unknown)}; the layers hold {', '.join(known)}.")
     for one in variables.values():
+        choose_method(one, method, notes)
         _settle(one, clock, notes)
-        _choose_method(one, method, notes)
         if one.method == SUM and clock.hours is not None and clock.hours.moment:
             raise InputError(
                 f"{one.name!r} is to be summed, but the layers of {clock.hours.text} alone do not hold a day's amount: "
@@ -173,15 +177,15 @@ def _source(stack: Stack, index: int, band: Band, clock: Clock, source_days: int
 
 
 def _carry(one: Variable, tags: Mapping[str, str]) -> None:
-    """Keep the tags of the layers; where they differ, all that were seen."""
     for key, value in tags.items():
-        seen = one.tags.get(key, "").split(", ")
+        seen = one.carried.setdefault(key, [])
+        # Whole, since titles hold commas.
         if value not in seen:
-            one.tags[key] = ", ".join([*filter(None, seen), value])
+            seen.append(value)
 
 
 def _settle(one: Variable, clock: Clock, notes: list[str]) -> None:
-    """Sort by time, leave out layers outside the hours, refuse duplicates, and say what looks odd."""
+    """Sort by time, leave out layers outside the hours, refuse sums of duplicates, and say what looks odd."""
     selected = sorted((s for s in one.sources if s.end > s.start), key=lambda s: (s.start, s.end))
     one.unselected = len(one.sources) - len(selected)
     if not selected:
@@ -190,14 +194,27 @@ def _settle(one: Variable, clock: Clock, notes: list[str]) -> None:
             f"No layer of {one.name!r} holds {clock.hours.text} ({clock.name}): check the hours and the offset."
         )
     one.sources = selected
-    for before, after in zip(selected, selected[1:]):
-        if (before.start, before.end) == (after.start, after.end):
+    twice = [
+        (before, after)
+        for before, after in zip(selected, selected[1:])
+        if (before.start, before.end) == (after.start, after.end)
+    ]
+    if twice:
+        before, after = twice[0]
+        where = f"(in {before.stack.name} and {after.stack.name})"
+        if one.method == SUM:
             raise InputError(
-                f"{one.name!r} is there twice for {after.period.label} (in {before.stack.name} and "
-                f"{after.stack.name}): take one out, or rename it if it is another variable."
+                f"{one.name!r} is there twice for {after.period.label} {where}, which a sum would count twice: take "
+                "one out, rename it if it is another variable, or choose the mean."
             )
+        times = len({(after.start, after.end) for _, after in twice})
+        more = f" and {times - 1} more times" if times > 1 else ""
+        notes.append(
+            f"{one.name!r} is there more than once for {after.period.label} {where}{more}, as morning and evening "
+            "overpasses are: each of these layers counts, and their time is covered once."
+        )
     for key, what in (("SOURCE_VERSION", "versions"), ("SOURCE_PRODUCT", "products"), ("DEPTH", "depths")):
-        if ", " in one.tags.get(key, ""):
+        if len(one.carried.get(key, ())) > 1:
             notes.append(f"{one.name!r} mixes {what} {one.tags[key]}: their values may not fit together.")
     whole = [source for source in selected if "Float" not in source.stack.data_types[source.index - 1]]
     if not one.unit and 0 < len(whole) < len(selected):
@@ -213,34 +230,3 @@ def _settle(one: Variable, clock: Clock, notes: list[str]) -> None:
                 f"Every layer of {one.name!r} is dated one day, but they come every {step.days} days: if each stands "
                 f"for {step.days} days, set 'Days that a layer stands for'."
             )
-
-
-def _choose_method(one: Variable, method: str, notes: list[str]) -> None:
-    """Amounts (rain, evapotranspiration in mm) are added up, states and rates averaged, unless the user says how."""
-    words = set(re.split(r"[^a-z]+", one.name.lower()))
-    amount = one.unit.strip().lower() in _AMOUNT_UNITS
-    named = bool(words & _AMOUNT_WORDS)
-    _, seconds = _rate(one.unit)
-    one.method = method if method != AUTO else SUM if amount and named else MEAN
-    one.rate_seconds = seconds if one.method == SUM else 0
-    if method == AUTO and amount and not named and one.unit.strip().lower() not in ("m", "cm"):
-        notes.append(
-            f"{one.name!r} in {one.unit} is averaged, as a store of water would be: choose the sum if its layers hold "
-            "amounts."
-        )
-    elif method == AUTO and named and not one.unit:
-        notes.append(f"{one.name!r} has no unit and is averaged: choose the sum if its layers hold amounts.")
-    elif one.method == MEAN and amount and named:
-        notes.append(
-            f"The mean of {one.name!r} is {one.unit} per layer, not per period: choose the sum for amounts per period."
-        )
-    elif one.method == SUM and not amount and not seconds:
-        unit = f" in {one.unit}" if one.unit else ", which has no unit,"
-        notes.append(f"The sum of {one.name!r}{unit} adds up its layers: sums are meant for amounts such as mm.")
-
-
-def _rate(unit: str) -> tuple[str, int]:
-    """The amount and the seconds of a rate (`mm/day`, `kg m-2 s-1`); the unit itself and 0 for what is none."""
-    times = "|".join(_SECONDS)
-    found = re.fullmatch(rf"(.+?)(?:\s*/\s*({times})|\s+({times})(?:\*\*|\^)?-1)", unit.strip())
-    return (found[1].strip(), _SECONDS[found[2] or found[3]]) if found else (unit, 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..report import fmt, percent, plural
 from .composite import CompositeResult, Composites
-from .composite_sources import SUM
+from .composite_methods import SUM
 
 _WHOLE = 0.999
 _UNITS = ("day", "dekad", "month", "season", "year")
@@ -21,15 +21,14 @@ def verdict(result: Composites) -> list[str]:
         f"{gaps if result.gaps else 'none with a gap'}."
     ]
     filled = [one for one in result.results if not one.gap]
-    if not filled:
-        lines.append("No pixel has enough valid layers in any period: check the layers' nodata, or lower the minimum.")
     sums = [one for one in filled if _method(result, one) == SUM and one.coverage < _WHOLE]
     if sums and not result.options.rescale_sums:
         lowest = min(sums, key=lambda one: one.coverage)
+        what = "1 sum covers" if len(sums) == 1 else f"{fmt(len(sums))} sums cover"
         lines.append(
-            f"{plural(len(sums), 'sum')} cover{'s' if len(sums) == 1 else ''} only part of the period (the least is "
-            f"{percent(lowest.coverage)}: {lowest.variable}, {lowest.label}) and miss{'es' if len(sums) == 1 else ''} "
-            "the rest: 'Scale sums to the full period' would make up for it."
+            f"{what} only part of the period and {'misses' if len(sums) == 1 else 'miss'} the rest: the least is "
+            f"{percent(lowest.coverage)}, the mean over its pixels ({lowest.variable}, {lowest.label}). 'Scale sums to "
+            "the full period' would make up for it."
         )
     thin = [one for one in filled if one.thin_share > 0.1]
     if thin:

@@ -7,9 +7,20 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import InputError
-from .samples import CoarseData, Samples
+from ..model.form import VALUES, Form
+from .learners import Learner
+from .samples import CoarseData, Samples, make_samples
 
 _FEWEST_CELLS = 4
+
+
+def checked_samples(data: CoarseData, learner: Learner, notes: list[str]) -> tuple[CoarseData, Samples]:
+    """`data` without constant factors, and its samples as plain values. Raises InputError where they are too few."""
+    check_enough(make_samples(data, Form(VALUES)), learner.fewest_samples, data)
+    data = without_constant_factors(data, notes)
+    values = make_samples(data, Form(VALUES))
+    check_enough(values, max(learner.fewest_samples, len(data.names) + 2), data)
+    return data, values
 
 
 def without_constant_factors(data: CoarseData, notes: list[str]) -> CoarseData:

@@ -7,7 +7,8 @@ worth.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -15,10 +16,10 @@ from numpy.typing import NDArray
 
 from ..model.form import CONTRASTS, Form, map_contrasts
 from ..model.model import DetailGain
-from .designs import BLOCKS, DESIGNS, LABELS, PERIODS, RANDOM, Folds, block_of
+from .designs import BLOCKS, DEFAULT_DESIGNS, DESIGNS, LABELS, OPTIMISTIC, PERIODS, RANDOM, Folds, block_of
 from .samples import Array, Samples
 
-__all__ = ["BLOCKS", "DESIGNS", "LABELS", "PERIODS", "RANDOM", "Folds", "Score"]
+__all__ = ["BLOCKS", "DEFAULT_DESIGNS", "DESIGNS", "LABELS", "OPTIMISTIC", "PERIODS", "RANDOM", "Folds", "Score"]
 
 Predict = Callable[[Array], Array]
 Fit = Callable[[Samples], Predict]
@@ -27,24 +28,44 @@ _HIGHEST_GAIN = 1.5
 
 
 @dataclass(frozen=True)
+class Yardstick:
+    """What held-out predictions in training form `form` are judged by.
+
+    truth (n,): values of the target; window: of the contrasts, edge: of the blocks, both in cells.
+    """
+
+    truth: Array
+    form: Form
+    window: int
+    edge: int
+
+
+@dataclass(frozen=True)
 class Score:
     """Held-out agreement of one model under one design, in the training form.
 
-    r2: 1 - squared error / variance; r2_within_period: likewise with both centred period by period; r: correlation;
-    bias: predicted - observed; share_of_contrasts: as r2, for differences to neighbouring cells; rmse_spread: standard
-    deviation over folds. NaN where there is nothing to compare.
+    share_explained: of the contrasts between neighbouring cells, with the detail gain that these predictions allow;
+    share_spread: its standard deviation over folds. r2: 1 - squared error / variance; r2_within_period and
+    r2_within_cell: likewise with both centred period by period (what differs in space) and cell by cell (in time). r:
+    correlation; bias: predicted - observed; rmse_spread: standard deviation over folds; skill: 1 - squared error /
+    that of the baseline without factors; share_of_contrasts: as share_explained, with a gain of 1. NaN where there is
+    nothing to compare.
     """
 
     design: str
     model: str
     n: int
+    share_explained: float
+    share_spread: float
     r2: float
     rmse: float
+    rmse_spread: float
     r: float
     bias: float
     r2_within_period: float
+    r2_within_cell: float
+    skill: float
     share_of_contrasts: float
-    rmse_spread: float
 
     def as_dict(self) -> dict[str, object]:
         return asdict(self)
@@ -63,7 +84,7 @@ def held_out(
     predicted = np.full(len(samples), np.nan)
     for number in range(folds.count):
         rows = np.flatnonzero(folds.fold == number)
-        predict = fit(samples.select(folds.fold != number))
+        predict = fit(samples.select(folds.training(number)))
         predicted[rows] = predict(samples.x[rows])
         if visit is not None:
             visit(number, predict, rows)
@@ -88,48 +109,78 @@ def contrast_pair(samples: Samples, truth: Array, predicted: Array, form: Form, 
 def detail_gain(samples: Samples, truth: Array, predicted: Array, form: Form, window: int, edge: int) -> DetailGain:
     """Estimate the detail gain from held-out predictions (n,) in training form `form`.
 
-    truth (n,): values of the target. Slope of true on predicted contrasts through the origin. Its standard error is the
-    largest of delete-one jackknives over blocks, cells and periods, since errors persist in each of them; the gain is
-    slope * (1 - (error / slope)^2), the factor of least expected squared error (as in James & Stein 1961), within
-    [0, 1.5].
+    truth (n,): values of the target. Errors persist in blocks of `edge` cells, in cells and in periods: see `gain_of`.
     """
     usable = np.isfinite(predicted)
     true, guess = (one[usable] for one in contrast_pair(samples, truth, predicted, form, window))
+    if float((true**2).sum()) <= 1e-16 * float((truth**2).sum()):
+        return DetailGain(0.0, 0.0, 0.0, 0.0, window)
     part = samples.select(usable)
+    cell = part.row * part.shape[2] + part.col
+    return gain_of(true, guess, [block_of(part, edge), cell, part.period], window)
+
+
+def gain_of(true: Array, guess: Array, groups: Sequence[NDArray[np.intp]], window: int) -> DetailGain:
+    """Slope of true on guessed detail (n,) through the origin, shrunk by its standard error.
+
+    The error is the largest of delete-one jackknives over `groups` (each (n,)) within which errors persist; the gain is
+    slope * (1 - (error / slope)^2), the factor of least expected squared error (as in James & Stein 1961), within
+    [0, 1.5].
+    """
     product, square, total = true * guess, guess**2, float((true**2).sum())
-    if total <= 1e-16 * float((truth**2).sum()) or float(square.sum()) <= 1e-12 * total:
+    if total <= 0 or float(square.sum()) <= 1e-12 * total:
         return DetailGain(0.0, 0.0, 0.0, 0.0, window)
     slope = float(product.sum() / square.sum())
-    cell = part.row * part.shape[2] + part.col
-    error = max(_jackknife_error(product, square, group) for group in (block_of(part, edge), cell, part.period))
+    error = max(_jackknife_error(product, square, group) for group in groups)
     value = float(np.clip(slope * (1 - (error / slope) ** 2), 0.0, _HIGHEST_GAIN)) if slope > error else 0.0
     share = (2 * value * float(product.sum()) - value**2 * float(square.sum())) / total
     return DetailGain(value, slope, error, share, window)
 
 
-def score(samples: Samples, folds: Folds, predicted: Array, model: str, truth: Array, form: Form, window: int) -> Score:
-    """Agreement of held-out predictions (n,) with the samples, which are in training form `form`.
+def score(
+    samples: Samples, folds: Folds, predicted: Array, model: str, yardstick: Yardstick, baseline: Array | None = None
+) -> Score:
+    """Agreement of held-out predictions (n,) with the samples, which are in the form of `yardstick`.
 
-    truth (n,): values of the target, from which the true contrasts to `window` x `window` cells are taken.
+    baseline (n,): held-out predictions that know no factor, from which the skill is counted.
     """
     out = np.isfinite(predicted)
     y, guess = samples.y[out], predicted[out]
+    cell = samples.row * samples.shape[2] + samples.col
     error = guess - y
-    within = _centred_within(samples.period[out], y), _centred_within(samples.period[out], guess)
-    true, shown = (one[out] for one in contrast_pair(samples, truth, predicted, form, window))
-    by_fold = [np.sqrt(np.mean((predicted - samples.y)[folds.fold == f] ** 2)) for f in range(folds.count)]
+    in_space, in_time = (
+        [_centred_within(group[out], values) for values in (guess, y)] for group in (samples.period, cell)
+    )
+    gain = detail_gain(samples, yardstick.truth, predicted, yardstick.form, yardstick.window, yardstick.edge)
+    true, shown = contrast_pair(samples, yardstick.truth, predicted, yardstick.form, yardstick.window)
+    held = [np.flatnonzero(folds.fold == number) for number in range(folds.count)]
+    shares = [_explained(gain.value * shown[rows], true[rows], 0.0) for rows in held]
+    rmses = [float(np.sqrt(np.mean((predicted - samples.y)[rows] ** 2))) for rows in held]
+    skill = math.nan
+    if baseline is not None and (left := float(((baseline[out] - y) ** 2).sum())) > 1e-20:
+        skill = 1 - float((error**2).sum()) / left
     return Score(
         design=folds.design,
         model=model,
         n=int(out.sum()),
-        r2=_explained(guess, y, y.mean()),
+        share_explained=gain.share_explained,
+        share_spread=spread(shares),
+        r2=_explained(guess, y, float(y.mean())),
         rmse=float(np.sqrt(np.mean(error**2))),
+        rmse_spread=spread(rmses),
         r=_correlation(y, guess),
         bias=float(error.mean()),
-        r2_within_period=_explained(within[1], within[0], 0.0),
-        share_of_contrasts=_explained(shown, true, 0.0),
-        rmse_spread=float(np.std(by_fold)),
+        r2_within_period=_explained(in_space[0], in_space[1], 0.0),
+        r2_within_cell=_explained(in_time[0], in_time[1], 0.0),
+        skill=skill,
+        share_of_contrasts=_explained(shown[out], true[out], 0.0),
     )
+
+
+def spread(values: Sequence[float]) -> float:
+    """Standard deviation of the finite values over folds; NaN for fewer than two."""
+    finite = [value for value in values if math.isfinite(value)]
+    return float(np.std(finite)) if len(finite) > 1 else math.nan
 
 
 def mean_baseline(samples: Samples, folds: Folds) -> Array:
@@ -140,7 +191,7 @@ def mean_baseline(samples: Samples, folds: Folds) -> Array:
     cell = samples.row * samples.shape[2] + samples.col
     predicted = np.full(len(samples), np.nan)
     for number in range(folds.count):
-        rows, seen = np.flatnonzero(folds.fold == number), folds.fold != number
+        rows, seen = np.flatnonzero(folds.fold == number), folds.training(number)
         guess = _group_means(cell[seen], samples.y[seen], samples.shape[1] * samples.shape[2])[cell[rows]]
         by_period = _group_means(samples.period[seen], samples.y[seen], samples.shape[0])[samples.period[rows]]
         guess = np.where(np.isfinite(guess), guess, by_period)

@@ -12,13 +12,17 @@ from numpy.typing import NDArray
 from ..model.linear import LinearPredictor
 from ..model.predictor import Predictor
 from ..progress import Progress
+from .designs import block_of
 from .learners import Learner
+from .learners.growing import grown
 from .learners.linear import Ridge
 from .learners.linear import export as export_ridge
+from .learners.rows import Rows
+from .learners.rows import thinned as thinned_rows
 from .samples import Array, Samples
 
 QUICK_ROWS = 100_000  # a fit of cross-validation sees no more: years of a country would take hours
-_TREES_AT_ONCE = 20
+_EDGE, _FEWEST_BLOCKS = 5, 4
 
 
 @dataclass(frozen=True)
@@ -43,12 +47,19 @@ def fit(
     seed: int,
     progress: Progress | None = None,
     quick: bool = False,
+    edge: int = _EDGE,
 ) -> Fitted:
     """Fit `learner`, on part of the rows if its cost is quadratic; `quick` is for the many fits of cross-validation,
-    which get fewer trees and at most QUICK_ROWS rows."""
-    from joblib import parallel_config
+    which get fewer trees and at most QUICK_ROWS rows.
 
-    linear = export_ridge(Ridge().fit(samples.x, samples.y, samples.weight)) if trend else None
+    edge: of the blocks, in cells, that a learner holds out of `samples` itself (early stopping, stacking). Raises
+    InputError where its package is not installed.
+    """
+    linear = None
+    if learner.own_trend:
+        settings = {**settings, "linear_trend": trend}
+    elif trend:
+        linear = export_ridge(Ridge().fit(samples.x, samples.y, samples.weight))
     y = samples.y if linear is None else samples.y - linear.predict(samples.x)
     part, most = samples, learner.most_samples(settings)
     if quick:
@@ -56,30 +67,21 @@ def fit(
     if most and len(samples) > most:
         keep = thinned(samples, most, seed)
         part, y = samples.select(keep), y[keep]
-    estimator = learner.build(settings, seed, quick)
-    # Threads, never processes: a process pool would open new QGIS windows on some systems.
-    with parallel_config(backend="threading"):
-        _grow(estimator, part.x, y, part.weight, progress or Progress())
+    block = _blocks(part, edge) if learner.uses_blocks else np.zeros(len(part), np.intp)
+    rows = Rows(part.x, y, part.weight, block)
+    estimator = grown(learner, settings, seed, quick, rows, progress or Progress())
     return Fitted(estimator, learner.export(estimator), linear)
-
-
-def _grow(estimator: Any, x: Array, y: Array, weight: Array, progress: Progress) -> None:
-    """Fit; an ensemble of trees grows a few at a time, which gives the same trees, so that a run can be stopped."""
-    trees = getattr(estimator, "n_estimators", 0)
-    for count in [*range(_TREES_AT_ONCE, trees, _TREES_AT_ONCE), trees]:
-        progress.check()
-        if trees:
-            estimator.set_params(warm_start=True, n_estimators=count)
-        estimator.fit(x, y, weight)
-        progress.set(count / trees if trees else 1.0)
-    progress.check()
 
 
 def thinned(samples: Samples, most: int, seed: int) -> NDArray[np.intp]:
     """Row numbers of `most` samples, the same share of every period."""
-    shuffled = np.random.default_rng(seed).permutation(len(samples))
-    rank = np.empty(len(samples))
-    for period in np.unique(samples.period):
-        rows = shuffled[samples.period[shuffled] == period]
-        rank[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
-    return np.sort(np.argsort(rank, kind="stable")[:most])
+    return thinned_rows(samples.period, most, seed)
+
+
+def _blocks(samples: Samples, edge: int) -> NDArray[np.intp]:
+    """Block of each sample (n,), of `edge` cells or of as many as leave several blocks in a small region."""
+    while True:
+        block = block_of(samples, edge)
+        if edge <= 1 or len(np.unique(block)) >= _FEWEST_BLOCKS:
+            return block
+        edge = max(1, edge // 2)

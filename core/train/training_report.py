@@ -10,8 +10,12 @@ from ..model.form import VALUES
 from ..model.model import GOOD_SHARE, LITTLE_SHARE
 from ..report import KeyFigure, Report, Section, Table, Text, fmt, percent, plural, typeset
 from . import evaluation as ev
+from .check_sections import scale_blocks, scale_verdict, tuning_blocks
+from .explain_sections import importance_blocks
 from .training import Training
-from .training_sections import factor_table, form_blocks, importance_blocks, own_score, score_blocks
+from .training_numbers import numbers_of
+from .training_sections import factor_table, form_blocks, own_score, score_blocks
+from .trust import trust_section
 
 
 def training_report(training: Training) -> Report:
@@ -29,12 +33,15 @@ def training_report(training: Training) -> Report:
         sections=[
             Section("What the model was trained on", form_blocks(training)),
             Section("How well it predicts what it has not seen", scores),
+            Section("The step in scale, tested where the truth is known", scale_blocks(training, unit)),
             Section("Which factors carry the prediction", importance_blocks(training, unit)),
+            *([trust_section(training.trust, unit)] if training.trust else []),
+            *([Section("What tuning gave", tuning_blocks(training.tuning))] if training.tuning else []),
             Section("Factors in training", [factor_table(training)]),
             *([Section("Notes", [Text("\n".join(f"- {note}" for note in training.notes))])] if training.notes else []),
         ],
         details=_details(training),
-        data=_data(training),
+        data=numbers_of(training),
         main_table=next((block for block in scores if isinstance(block, Table)), None),
     )
 
@@ -70,6 +77,7 @@ def _verdict(training: Training) -> list[str]:
             f"{fmt(gain.value, 2)} (slope of true on predicted differences {fmt(gain.slope, 2)}, standard error "
             f"{fmt(gain.standard_error, 2)})."
         )
+    lines += [one for one in [scale_verdict(training)] if one]
     lines += _cautions(training)
     lines.append(
         "This is a forecast made on the coarse grid. It validates the regression; only stations or other fine data "
@@ -144,8 +152,9 @@ def _details(training: Training) -> dict[str, Any]:
         "Settings": _listed(facts.get("settings", {})),
         "Train on": f"{facts.get('train_on', '')}: {typeset(model.form.label)}".lstrip(": "),
         "Linear trend first": "yes" if model.trend is not None else "no",
+        "Settings tried": facts.get("tuning") or "none, as given",
         "Validation": typeset("\n".join(training.designs)),
-        "Block edge": f"{training.block_edge} coarse cells",
+        "Block edge": training.blocks.text if training.blocks else f"{training.block_edge} cells",
         "Contrast window": f"{model.gain.window} × {model.gain.window} cells",
         "Footprint": f"{model.footprint_km:g} km" if model.footprint_km is not None else "the coarse cell",
         "Smallest valid share": f"{model.min_valid_share:g}",
@@ -156,60 +165,6 @@ def _details(training: Training) -> dict[str, Any]:
         "Versions": _listed(facts.get("versions", {})),
     }
     return {name: value for name, value in details.items() if value != ""}
-
-
-def _data(training: Training) -> dict[str, Any]:
-    model, gain = training.model, training.model.gain
-    data: dict[str, Any] = {
-        "learner": model.learner,
-        "form": model.form.kind,
-        "window": gain.window,
-        "share_explained": gain.share_explained,
-        "detail_gain": gain.value,
-        "detail_gain_slope": gain.slope,
-        "detail_gain_standard_error": gain.standard_error,
-        "r2_blocks": training.block_score.r2,
-        "rmse_blocks": training.block_score.rmse,
-    }
-    for design in (ev.RANDOM, ev.PERIODS):
-        one = own_score(training, design)
-        data[f"r2_{design}"] = None if one is None else one.r2
-        data[f"rmse_{design}"] = None if one is None else one.rmse
-    return data | {
-        "samples": training.samples,
-        "cells": training.cells,
-        "periods": len(training.periods),
-        "block_edge": training.block_edge,
-        "scores": [one.as_dict() for one in training.scores],
-        "forms": [
-            {
-                "form": trial.form.kind,
-                "window": trial.form.window,
-                "share_explained": trial.gain.share_explained,
-                "slope": trial.gain.slope,
-                "standard_error": trial.gain.standard_error,
-                "detail_gain": trial.gain.value,
-                "chosen": trial.chosen,
-            }
-            for trial in training.forms
-        ],
-        "importances": [
-            {"factor": row.factor, "permutation": row.permutation, "learner": row.learner, "error_added": row.rise}
-            for row in training.importance
-        ],
-        "factors": [
-            {
-                "name": f.name,
-                "unit": f.unit,
-                "minimum": f.minimum,
-                "maximum": f.maximum,
-                "mean": f.mean,
-                "deviation": f.deviation,
-            }
-            for f in model.factors
-        ],
-        "notes": list(training.notes),
-    }
 
 
 def _grid_text(facts: Any) -> str:

@@ -1,4 +1,4 @@
-"""The sections of a training report: forms, scores, importances, factors."""
+"""The sections of a training report: forms, scores, factors."""
 
 from __future__ import annotations
 
@@ -6,11 +6,21 @@ import math
 from typing import Any
 
 from ..model.form import VALUES
-from ..report import Figure, Table, Text, charts, typeset
+from ..report import Figure, Table, Text, charts, fmt, typeset
 from . import evaluation as ev
+from .designs import BLOCKS_AND_PERIODS, KFOLD, SEASONS, YEARS
 from .training import Training
 
-_DESIGN_NAMES = {ev.RANDOM: "Random (optimistic)", ev.BLOCKS: "Spatial blocks", ev.PERIODS: "Leave periods out"}
+_DESIGN_NAMES = {
+    ev.RANDOM: "Random 80/20 (optimistic)",
+    KFOLD: "Random folds (optimistic)",
+    ev.BLOCKS: "Spatial blocks",
+    ev.PERIODS: "Periods left out",
+    SEASONS: "Seasons left out",
+    YEARS: "Years left out",
+    BLOCKS_AND_PERIODS: "Blocks and periods",
+}
+_FLATTERS = 0.02  # difference of R² from which a random split is said to flatter
 
 
 def form_blocks(training: Training) -> list[Any]:
@@ -18,6 +28,7 @@ def form_blocks(training: Training) -> list[Any]:
         [
             typeset(trial.form.label),
             100 * trial.gain.share_explained,
+            100 * trial.spread,
             trial.gain.slope,
             trial.gain.standard_error,
             trial.gain.value,
@@ -41,70 +52,35 @@ def form_blocks(training: Training) -> list[Any]:
     return [
         Text(text),
         Table(
-            ["Trained on", "Share explained (%)", "Slope", "Standard error", "Detail gain", ""],
+            ["Trained on", "Share explained (%)", "± folds", "Slope", "Standard error", "Detail gain", ""],
             rows,
             "Training forms on held-out spatial blocks. The slope is that of true on predicted differences: below 1 "
             "the model exaggerates, near 0 it knows nothing. The gain is the slope, drawn to 0 by its standard error.",
             highlight=chosen,
-            digits=[0, 1, 2, 2, 2, 0],
+            digits=[0, 1, 1, 2, 2, 2, 0],
         ),
     ]
 
 
 def score_blocks(training: Training, unit: str) -> list[Any]:
-    model, title = training.model, training.model.title
-    form = model.form.label
+    """Scores by design, first what counts for a fine map; what a random split flatters is said beside them."""
+    model = training.model
     blocks: list[Any] = [
         Text(
-            "A random split leaves neighbours and other dates of the same cell in training, and factors that never "
-            "change give each cell away: its scores are those of the literature, and they flatter. Spatial blocks ask "
-            "for places the model has not seen, left-out periods for times. All scores are of "
-            f"{typeset(form)} on the coarse grid: they validate the regression. Only stations or fine data validate "
-            "the map."
+            "Spatial blocks ask for places the model has not seen, left-out periods for times. The share explained is "
+            "that of the differences between neighbouring cells, which is what a fine map adds; R² and RMSE are of "
+            f"{typeset(model.form.label)}. All of it is on the coarse grid and validates the regression: only "
+            "stations or fine data validate the map."
         )
     ]
     if training.scores:
-        rows = [
-            [
-                _DESIGN_NAMES[one.design],
-                one.model,
-                one.n,
-                one.r2,
-                one.rmse,
-                # A single split has no spread.
-                None if one.design == ev.RANDOM else one.rmse_spread,
-                one.r,
-                one.bias,
-                one.r2_within_period,
-                100 * one.share_of_contrasts,
-            ]
-            for one in training.scores
-        ]
-        headline = next((i for i, s in enumerate(training.scores) if s.design == ev.BLOCKS and s.model == title), None)
-        in_unit = f" ({unit})" if unit else ""
         blocks += [
-            Figure(_score_chart(training), _SCORE_CAPTION, "R² per validation design and model"),
-            Table(
-                [
-                    "Validation",
-                    "Model",
-                    "n",
-                    "R²",
-                    f"RMSE{in_unit}",
-                    "± folds",
-                    "R",
-                    "Bias",
-                    "R² within period",
-                    "Share of differences (%)",
-                ],
-                rows,
-                "Scores on samples that were held out. ± folds: standard deviation of the RMSE over the folds.",
-                highlight=headline,
-                notes="R² within period leaves out what differs from period to period. The share of differences is "
-                "that of the predictions as they are, with a gain of 1; below 0 the detail in full would do harm.",
-                digits=[0, 0, 0, 2, 4, 4, 2, 4, 2, 0],
-            ),
+            Figure(_score_chart(training), _SCORE_CAPTION, "Share explained per validation design and model"),
+            _score_table(training, unit),
         ]
+        flattery = flattered(training)
+        blocks += [Text(flattery)] if flattery else []
+        blocks.append(_apart_table(training, unit))
     kind = "value" if model.form.kind == VALUES else model.form.kind[:-1]
     blocks += [
         Figure(
@@ -132,57 +108,94 @@ def score_blocks(training: Training, unit: str) -> list[Any]:
 
 
 _SCORE_CAPTION = (
-    "R² by validation design: 1 is perfect, 0 no better than the mean of all, below 0 worse. The grey bars know no "
-    "factor, only the mean of the cell where it was seen, else of the period: what stands out above them is what the "
-    "factors add."
+    "Share of the differences between neighbouring cells that is explained, by validation design; lines are the spread "
+    "over folds. The grey bars know no factor, only the mean of the cell where it was seen, else of the period: what "
+    "stands out above them is what the factors add."
 )
+
+
+def flattered(training: Training) -> str:
+    """What the random split says beyond the blocks, and why that is no skill; empty where it was not asked for."""
+    at_random = own_score(training, ev.RANDOM)
+    pairs = [(typeset(training.model.form.label), at_random, training.block_score)] if at_random else []
+    if len(training.pooled) == 2 and training.model.form.kind != VALUES:
+        pairs.append(
+            ("plain values of all dates together, as papers report them", training.pooled[0], training.pooled[1])
+        )
+    pairs = [pair for pair in pairs if math.isfinite(pair[1].r2)]
+    if not pairs:
+        return ""
+    said = "; ".join(f"{fmt(one.r2, 2)} and {fmt(blocks.r2, 2)} for {what}" for what, one, blocks in pairs)
+    start = f"R² by the random split and by spatial blocks: {said}."
+    if max(one.r2 - blocks.r2 for _, one, blocks in pairs) < _FLATTERS:
+        return f"{start} Here the random split hardly flatters."
+    known = f" ({', '.join(training.static[:6])}{' …' if len(training.static) > 6 else ''})"
+    dates = " and the same cell at other dates" if len(training.periods) > 1 else ""
+    memory = f", and factors that never change{known} tell it which cell it is" if training.static and dates else ""
+    return (
+        f"{start} The difference is no skill: in a random split the model has seen the neighbours of nearly every "
+        f"held-out cell{dates}{memory}. It remembers what it cannot derive. For places it has not seen, believe the "
+        "blocks."
+    )
+
+
+def _score_table(training: Training, unit: str) -> Table:
+    title = training.model.title
+    rows = [
+        [
+            _DESIGN_NAMES[one.design],
+            one.model,
+            100 * one.share_explained,
+            100 * one.share_spread,
+            one.r2,
+            one.rmse,
+            one.rmse_spread,
+            100 * one.skill,
+        ]
+        for one in training.scores
+    ]
+    return Table(
+        [
+            "Validation",
+            "Model",
+            "Share explained (%)",
+            "± folds",
+            "R²",
+            f"RMSE{f' ({unit})' if unit else ''}",
+            "± folds",
+            "Skill (%)",
+        ],
+        rows,
+        "Scores on samples that were held out, each model with the detail gain that it deserves.",
+        highlight=next((i for i, s in enumerate(training.scores) if s.design == ev.BLOCKS and s.model == title), None),
+        notes="± folds: standard deviation over the folds; a single split has none. Skill: by how much the squared "
+        "error is smaller than that of 'no factors'.",
+        digits=[0, 0, 1, 1, 2, 4, 4, 0],
+    )
+
+
+def _apart_table(training: Training, unit: str) -> Table:
+    return Table(
+        ["Validation", "Model", "n", "R", f"Bias{f' ({unit})' if unit else ''}", "R² in space", "R² in time"],
+        [
+            [_DESIGN_NAMES[one.design], one.model, one.n, one.r, one.bias, one.r2_within_period, one.r2_within_cell]
+            for one in training.scores
+        ],
+        "Space and time apart. In space: each period's mean is left out. In time: each cell's mean is left out.",
+        notes="A high R² of all samples together often is one of the seasons; a fine map lives on the R² in space.",
+        digits=[0, 0, 0, 2, 4, 2, 2],
+    )
 
 
 def _score_chart(training: Training) -> str:
     designs = list(dict.fromkeys(one.design for one in training.scores))
     models = list(dict.fromkeys(one.model for one in training.scores))
-    table = {(one.model, one.design): one.r2 for one in training.scores}
-    values = [[table.get((model, design), math.nan) for design in designs] for model in models]
-    return charts.score_bars([ev.LABELS[design] for design in designs], models, values, "R²", [ev.NO_FACTORS])
-
-
-def importance_blocks(training: Training, unit: str) -> list[Any]:
-    rows = training.importance
-    total = sum(row.permutation for row in rows)
-    names = [row.factor for row in rows]
-    blocks: list[Any] = []
-    if total > 0:
-        blocks.append(
-            Figure(
-                charts.bars(
-                    names, [100 * row.permutation for row in rows], xlabel="Permutation importance (%)", digits=1
-                ),
-                "How much the held-out error grows when a factor is shuffled, as a share of all growth (sums to "
-                "100 %). Factors that carry the same information share their credit: each may look weak though both "
-                "matter.",
-                "Bars of permutation importance",
-            )
-        )
-    else:
-        blocks.append(
-            Text("Shuffling a factor never raises the error on held-out blocks: none helps in places not seen.")
-        )
-    own = any(row.learner is not None for row in rows)
-    columns = ["Factor", "Permutation (%)", f"Error added{f' ({unit})' if unit else ''}"]
-    table = [
-        [row.factor, 100 * row.permutation, row.rise]
-        + ([None if row.learner is None else 100 * row.learner] if own else [])
-        for row in rows
-    ]
-    notes = "Error added: root of the growth of the mean squared error; negative where shuffling a factor did good."
-    if own:
-        columns.append("Learner's own (%)")
-        tail = ", and only after the linear trend has taken its part." if training.model.trend is not None else "."
-        notes += f" The learner's own importance tells what the model uses, not what holds elsewhere{tail}"
-    blocks.append(
-        Table(columns, table, "Importance of the factors on held-out spatial blocks.", notes=notes, digits=[0, 1, 4, 1])
-    )
-    return blocks
+    table = {(one.model, one.design): one for one in training.scores}
+    found = [[table.get((model, design)) for design in designs] for model in models]
+    shares = [[math.nan if one is None else 100 * one.share_explained for one in row] for row in found]
+    errors = [[math.nan if one is None else 100 * one.share_spread for one in row] for row in found]
+    names = [ev.LABELS[design] for design in designs]
+    return charts.score_bars(names, models, shares, "Share explained (%)", [ev.NO_FACTORS], errors, digits=0)
 
 
 def factor_table(training: Training) -> Table:

@@ -138,9 +138,10 @@ def test_it_is_a_good_citizen_of_the_toolbox() -> None:
 def test_results_are_dated_and_coloured(images: Any) -> None:
     from qgis.core import QgsRasterLayer
 
-    from soilmoisture.algorithms.prepare.fuse_estarfm import _codes
+    from soilmoisture.algorithms.styling import quality
+    from soilmoisture.core.prepare.fusion.fusion_sections import QUALITY
     from soilmoisture.core.raster.periods import period_in_name
 
     layer = QgsRasterLayer(images[0][0], "quality")
-    _codes([period_in_name("2020-06-18")])(layer)
+    quality([period_in_name("2020-06-18")], QUALITY)(layer)
     assert layer.renderer().type() == "paletted" and layer.temporalProperties().isActive()

@@ -25,6 +25,11 @@ IDS = {
     "trainsvr": "train",
     "traincart": "train",
     "trainlinear": "train",
+    "trainlightgbm": "train",
+    "trainxgboost": "train",
+    "trainneuralnetwork": "train",
+    "trainstacking": "train",
+    "comparemodels": "train",
     "downscale": "downscale",
     "validatepoints": "ground",
 }
@@ -61,7 +66,7 @@ def test_every_algorithm_reports(provider: Any, name: str) -> None:
 
 
 def test_a_missing_package_is_named_with_its_command(provider: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from soilmoisture.algorithms import packages
+    from soilmoisture.core import packages
 
     real = packages.find_spec
     monkeypatch.setattr(packages, "find_spec", lambda name: None if name == "sklearn" else real(name))

@@ -184,3 +184,45 @@ def test_layers_are_styled_and_dated(layers: dict[str, str], run: Any, tmp_path:
     assert (span.begin().date().toPyDate(), span.end().date().toPyDate()) == (PERIODS[0].start, PERIODS[1].end)
     # A constant field has no ramp, but dates.
     factor_style([None], ["ndvi"], (0.5, 0.5))(layer)
+
+
+def test_a_layer_on_another_grid_is_warned_of(run: Any, tmp_path: Path, layers: dict[str, str]) -> None:
+    from qgis.core import QgsProcessingFeedback
+
+    class Feedback(QgsProcessingFeedback):
+        def __init__(self) -> None:
+            super().__init__(False)
+            self.warnings: list[str] = []
+
+        def pushWarning(self, text: str) -> None:
+            self.warnings.append(text)
+
+    wide, feedback = str(tmp_path / "wide.tif"), Feedback()
+    with StackWriter(wide, ease_grid(3, 1000, 9000, 27, 30), [Band("nir", PERIODS[0], "1")]) as out:
+        out.write(1, np.full((27, 30), 0.4))
+    run(
+        "spectralindices",
+        feedback,
+        LAYERS=[layers["red"], wide],
+        INDICES=["NDVI"],
+        OUTPUT=str(tmp_path / "out.tif"),
+        REPORT=str(tmp_path / "out.html"),
+    )
+    told = "nir (3 km, EPSG:6933, wide) was brought to the grid of the result"
+    assert any(told in one for one in feedback.warnings)
+    assert "Nir (3" in Path(tmp_path / "out.html").read_text(encoding="utf-8")
+
+
+def test_the_polar_night_is_warned_of(run: Any, tmp_path: Path) -> None:
+    from qgis.core import QgsProcessingException
+
+    north, paths = ease_grid(9, 10, 2000, 3, 4), {}  # 79 degrees north
+    period = Period.parse("2020-12-10", "2020-12-18")
+    for name, value in (("lst_day", 260.0), ("lst_night", 250.0), ("albedo", 0.6)):
+        paths[name] = str(tmp_path / f"{name}.tif")
+        with StackWriter(paths[name], north, [Band(name, period, UNITS.get(name, "1"))]) as out:
+            out.write(1, np.full(north.shape, value))
+    given = {"LST_DAY": [paths["lst_day"]], "LST_NIGHT": [paths["lst_night"]], "ALBEDO": [paths["albedo"]]}
+    with pytest.raises(QgsProcessingException, match="The sun never rises .polar night. at 100 %"):
+        run("thermalinertia", **given, OUTPUT=str(tmp_path / "ati.tif"))
+    assert not (tmp_path / "ati.tif").exists()

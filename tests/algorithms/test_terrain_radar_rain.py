@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -167,3 +168,29 @@ def test_loaded_layers_are_styled_and_dated(run: Any, tmp_path: Path, rain: str)
     )
     assert layer.temporalProperties().isActive()
     assert layer.renderer().type() == "singlebandpseudocolor"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["compositeperiods", "spectralindices", "thermalinertia", "terrainfactors", "radarfactors", "antecedentrain"],
+)
+def test_numbers_say_their_range(provider: Any, name: str) -> None:
+    from qgis.core import QgsProcessingParameterNumber
+
+    checked = 0
+    for parameter in provider.algorithm(name).parameterDefinitions():
+        if isinstance(parameter, QgsProcessingParameterNumber):
+            bounds = [f"{one:.10g}" for one in (parameter.minimum(), parameter.maximum()) if abs(one) < 1e9]
+            told = re.findall(r"-?\d+(?:\.\d+)?", parameter.help())
+            assert bounds and not set(bounds) - set(told), f"{parameter.name()}: {parameter.help()}"
+            checked += 1
+    assert checked
+
+
+def test_one_day_of_rain_is_an_error(run: Any, tmp_path: Path) -> None:
+    from qgis.core import QgsProcessingException
+
+    path = write(tmp_path / "day.tif", [Band("precipitation", DAYS[0], "mm")], np.ones((1, *GRID.shape)))
+    with pytest.raises(QgsProcessingException, match="rain_3d needs 3 days of rain .* the layers hold 1 day"):
+        run("antecedentrain", RAIN=[path], OUTPUT=str(tmp_path / "api.tif"))
+    assert not (tmp_path / "api.tif").exists()

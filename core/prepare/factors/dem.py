@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from osgeo import gdal
 
 from ...errors import InputError
 from ...progress import Progress
+from ...raster.bands import layer_name
 from ...raster.blocks import Array
+from ...raster.grid import open_raster
 from ...raster.stack import Stack
 from ...raster.tiles import strips
 from .common import Source, refuse_fill, sources_of
@@ -22,6 +28,7 @@ _METRES = {"": 1.0, "m": 1.0, "metre": 1.0, "meter": 1.0, "metres": 1.0, "meters
 _FEET = ("ft", "foot", "feet", "us survey foot", "us survey feet", "ftus", "ft_us", "us_ft", "foot_us")
 _HIGHEST, _DEEPEST = 9000.0, -12000.0  # m
 _SEA_SHARE = 0.05
+_VOID = -32768.0  # of turned DEMs with a mask
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,42 @@ class Dem:
             progress.check()
             heights[row0 : row0 + rows] = self.read(row0, rows)
         return heights
+
+
+@contextmanager
+def north_up(path: str, notes: list[str]) -> Iterator[str]:
+    """`path`, or where its rows go from south to north the same raster turned, in memory and read as it is needed."""
+    dataset = open_raster(path)
+    x, width, tilt, y, turn, height = dataset.GetGeoTransform(can_return_null=True) or (0.0,) * 6
+    if dataset.RasterCount == 0 or not (height > 0 and width > 0 and tilt == turn == 0):
+        yield path
+        return
+    masked = dataset.GetRasterBand(1).GetMaskFlags() & gdal.GMF_PER_DATASET
+    turned = f"/vsimem/{uuid.uuid4().hex}/{layer_name(path)}.vrt"
+    cols, rows = dataset.RasterXSize, dataset.RasterYSize
+    made = gdal.Warp(
+        turned,
+        dataset,
+        format="VRT",
+        outputBounds=(x, y, x + cols * width, y + rows * height),
+        width=cols,
+        height=rows,
+        resampleAlg="near",
+        **({"dstNodata": _VOID, "outputType": gdal.GDT_Float32} if masked else {}),
+    )
+    for number in range(1, dataset.RasterCount + 1):
+        old, new = dataset.GetRasterBand(number), made.GetRasterBand(number)
+        new.SetDescription(old.GetDescription())
+        new.SetMetadata(old.GetMetadata() or {})
+        new.SetUnitType(old.GetUnitType())
+        new.SetScale(old.GetScale() or 1.0)
+        new.SetOffset(old.GetOffset() or 0.0)
+    made = None
+    notes.append(f"The rows of {layer_name(path)} go from south to north: they were turned.")
+    try:
+        yield turned
+    finally:
+        gdal.Unlink(turned)
 
 
 def open_dem(stack: Stack, unit: str, cell: tuple[float, float], notes: list[str], progress: Progress) -> Dem:

@@ -13,6 +13,8 @@ from .common import ratio
 
 Bands = Mapping[str, Array]
 
+DRY_IS_HIGH = ("tvdi", "msi")
+
 
 @dataclass(frozen=True)
 class Constants:

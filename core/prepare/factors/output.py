@@ -6,11 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import InputError
 from ...progress import Progress
 from ...raster.blocks import Array, Job, run_jobs
 from ...raster.grid import Grid
@@ -89,11 +90,20 @@ class Written:
 
 
 def write_factors(
-    path: str | Path, grid: Grid, outputs: Sequence[FactorBand], jobs: Sequence[Job], progress: Progress
+    path: str | Path,
+    grid: Grid,
+    outputs: Sequence[FactorBand],
+    jobs: Sequence[Job],
+    progress: Progress,
+    why_empty: Callable[[], str],
 ) -> Written:
-    """Run the jobs and write their bands; the whole file or none."""
+    """Run the jobs and write their bands; the whole file or none.
+
+    Raises InputError with the sentence of `why_empty` where no band has a valid pixel.
+    """
     with small_block_cache(), FactorWriter(path, grid, outputs) as out:
         run_jobs(jobs, grid, out, progress)
+        out.check_values(why_empty)
     return out.written()
 
 
@@ -135,6 +145,11 @@ class FactorWriter(StackWriter):
         if index in self._maps:
             # A view would hold on to the whole strip.
             self._maps[index].append(stored[-row0 % self._map_step :: self._map_step, :: self._map_step].copy())
+
+    def check_values(self, why_empty: Callable[[], str]) -> None:
+        """Raise InputError with that sentence where no band has a valid pixel."""
+        if not any(one.valid for one in self._summaries):
+            raise InputError(why_empty())
 
     def written(self) -> Written:
         """What was written, once it is complete."""

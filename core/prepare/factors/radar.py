@@ -23,6 +23,10 @@ from .radar_options import FACTORS, RadarOptions
 from .radar_orbits import ANGLE, ASCENDING, DESCENDING, VH, VV, Group, by_orbit, orbit_of
 from .radar_power import DB, local_mean, to_db, to_power, with_halo
 
+_NOTHING = (
+    "No factor has a valid pixel: the backscatter is nodata everywhere, 0 or less in linear power, or without a valid "
+    "incidence angle; check the unit, the nodata values and the extents of the layers."
+)
 _LONG_NAMES = {
     "vv": "backscatter sigma0 VV",
     "vh": "backscatter sigma0 VH",
@@ -78,7 +82,7 @@ def radar_factors(
         outputs, jobs, missing = _plan(groups, grid, unit, options, correction)
         if not outputs:
             raise InputError(f"Nothing can be made of these layers: {missing[0]}.")
-        written = write_factors(output, grid, outputs, jobs, progress)
+        written = write_factors(output, grid, outputs, jobs, progress, lambda: _NOTHING)
         orbits: dict[str, int] = {}
         for source in roles[VV] or roles[VH]:
             label = orbit_of(source).label or "unknown"

@@ -14,9 +14,10 @@ from ...raster.bands import Band
 from ...raster.blocks import run_jobs
 from ...raster.periods import Period, month_of, period_in_name
 from ...raster.stack import opened, small_block_cache
-from .common import finest_grid, label_of, listed, provenance, regridding_notes, sources_of
+from .common import finest_grid, provenance, regridding_notes, sources_of
 from .output import FactorBand, FactorWriter, Written
 from .rain_memory import DailyPlan, Memory, stream_days
+from .rain_notes import rain_notes, why_empty
 from .rain_previous import previous_jobs
 from .rain_series import AUTO, Millimetres, RainSeries, gaps_of, rain_series
 
@@ -62,7 +63,10 @@ class RainOptions:
 
 @dataclass(frozen=True)
 class AntecedentRain:
-    """What was made. gaps: spans without a band; missing: outputs that could not be made; negative: values below 0."""
+    """What was made. gaps: spans without a band; missing: outputs that could not be made.
+
+    negative: of bands with values below 0, which became nodata, their share of the valid values.
+    """
 
     written: Written
     options: RainOptions
@@ -72,7 +76,7 @@ class AntecedentRain:
     bands: int
     daily: bool
     gaps: list[Period]
-    negative: int
+    negative: dict[str, float]
     missing: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -89,7 +93,7 @@ def antecedent_rain(
     api: sum of k^i P(t-i) for i from 0 to N; sums: rain of the last days, the day itself among them. Both need daily
     rain and are nodata until their window is full. previous: rain of the period and of the one before. Raises
     InputError for units other than mm that were not chosen, fill values, undated or overlapping layers, and series of
-    which more than half is missing.
+    which more than half is missing, and where no band has a value, as in the spin-up.
     """
     options, progress = options or RainOptions(), progress or Progress()
     options.check()
@@ -124,8 +128,11 @@ def antecedent_rain(
             if "previous" in options.factors:
                 jobs = previous_jobs(series, grid, _spans(wanted), place, checks, options.min_coverage)
                 run_jobs(jobs, grid, out, progress.part(1 - share if memories else 0.0, 1.0))
+            out.check_values(lambda: why_empty(series, memories, checks.values(), options.min_coverage))
     written = out.written()
-    negative = sum(one.negative for one in checks.values())
+    negative = {
+        series.sources[period].band.label: one.negative / one.known for period, one in checks.items() if one.negative
+    }
     return AntecedentRain(
         written=written,
         options=options,
@@ -137,7 +144,7 @@ def antecedent_rain(
         gaps=gaps_of(series),
         negative=negative,
         missing=missing,
-        notes=[*notes, *_notes(series, negative, written)],
+        notes=[*notes, *rain_notes(series, negative, written)],
     )
 
 
@@ -226,24 +233,3 @@ def _check_gaps(series: RainSeries) -> None:
             f"{lacking} of the {days} days from {series.periods[0].label} to {series.periods[-1].label} have no rain "
             "layer, too many for an index of antecedent rain: add them."
         )
-
-
-def _notes(series: RainSeries, negative: int, written: Written) -> list[str]:
-    notes = []
-    gaps = gaps_of(series)
-    if gaps:
-        days = sum(one.days for one in gaps)
-        notes.append(
-            f"{days:g} days have no layer ({listed([one.label for one in gaps], 6)}): they count as the mean of the "
-            "days known in a window, where enough of it is known."
-        )
-    if negative:
-        notes.append(f"{negative:,} values below 0 mm counted as nodata.")
-    empty = [one.band for one in written.bands if not one.valid]
-    if empty and series.daily:
-        notes.append(
-            f"{len(empty)} bands have no value ({listed([f'{one.name} {label_of(one.period)}' for one in empty], 4)}): "
-            "their windows begin before the first layer, or too little of them is known. Give earlier layers to fill "
-            "them."
-        )
-    return notes

@@ -28,11 +28,7 @@ def rain_report(result: AntecedentRain) -> Report:
         title="Antecedent rain",
         subtitle=f"{listed(written.names)} at {written.grid.cell_label}, {span(written.periods)}",
         verdict=typeset("\n".join(_verdict(result))),
-        tone="bad"
-        if not valid
-        else "neutral"
-        if result.gaps or result.missing or len(valid) < _counted(result)
-        else "good",
+        tone="neutral" if result.gaps or result.missing or len(valid) < _counted(result) else "good",
         key_figures=[
             KeyFigure("Factors", fmt(len(written.names)), f"{plural(len(written.bands), 'band')} in all"),
             KeyFigure("Rain layers", fmt(result.bands), f"{label_of(result.span)}"),
@@ -81,8 +77,6 @@ def rain_report(result: AntecedentRain) -> Report:
 def _verdict(result: AntecedentRain) -> list[str]:
     written = result.written
     valid = [one for one in written.bands if one.valid]
-    if not valid:
-        return ["No band has a value: give rain from before the periods asked for, at least as long as the windows."]
     factors = plural(len(written.names), "factor")
     lines = [f"{factors} of antecedent rain for {span(written.periods)}."]
     empty = len(written.bands) - len(valid)

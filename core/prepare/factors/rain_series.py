@@ -25,8 +25,11 @@ _TO_MM: dict[str, Callable[[Period], float]] = {
 }
 UNITS = (AUTO, *_TO_MM)
 _DECLARED = {
-    MM: ("mm", "millimetre", "millimeter", "millimetres", "kg/m2", "kg m-2", "kg m**-2"),
-    "mm/day": ("mm/day", "mm/d", "mm d-1", "mm day-1", "kg m-2 day-1", "kg m-2 d-1"),
+    MM: ("mm", "millimetre", "millimeter", "millimetres", "kg/m2", "kg/m^2", "kg m-2", "kg m**-2"),
+    "mm/day": (
+        *("mm/day", "mm/d", "mm d-1", "mm day-1", "kg/m2/day", "kg/m^2/day"),
+        *("kg m-2 day-1", "kg m-2 d-1", "kg m**-2 day**-1"),
+    ),
     "mm/h": ("mm/h", "mm/hr", "mm h-1", "mm hr-1"),
     "m": ("m", "metre", "meter", "m of water equivalent"),
     "kg m-2 s-1": ("kg m-2 s-1", "kg/m2/s", "kg m**-2 s**-1", "mm/s", "mm s-1"),
@@ -69,18 +72,23 @@ class RainSeries:
 
 
 class Millimetres:
-    """Brings the values of one band to mm and looks at them; `negative` counts values below 0 that became nodata."""
+    """Brings the values of one band to mm and looks at them.
+
+    known: valid values read, some perhaps more than once; negative: those of them below 0, which become nodata.
+    """
 
     def __init__(self, source: Source, period: Period, unit: str) -> None:
         self._source, self._days = source, float(period.days)
         self._factor = _TO_MM[unit](period)
-        self.negative = 0
+        self.known = self.negative = 0
 
     def __call__(self, values: Array) -> Array:
         """Raises InputError for fill values and amounts that never fell."""
         values = values * self._factor
-        if not np.isfinite(values).any():
+        known = int(np.isfinite(values).sum())
+        if not known:
             return values
+        self.known += known
         low, high = float(np.nanmin(values)), float(np.nanmax(values))
         if low < _FILL:
             raise InputError(

@@ -13,6 +13,7 @@ from ...raster.periods import Period
 from ...report import Figure, Section, Table, Text, fmt, plural, typeset
 from ...report.canvas import MUTED, PAGE_WIDTH, colour_map, draw_svg, plain, say_empty, tidy_bar
 from ...report.map_parts import draw_map, panel_size, scale_bar, spread
+from .indices import DRY_IS_HIGH
 from .output import Written
 
 _LISTED = 30
@@ -128,7 +129,10 @@ def factor_maps(arrays: Sequence[Any], titles: Sequence[str], units: Sequence[st
                 say_empty(axes)
                 continue
             limits = spread([values], None)
-            drawn = draw_map(axes, values, shapes[k], cells[k], colour_map("soil moisture"), *limits)
+            colours = colour_map("soil moisture")
+            # Blue is wet in every map.
+            colours = colours.reversed() if name in DRY_IS_HIGH else colours
+            drawn = draw_map(axes, values, shapes[k], cells[k], colours, *limits)
             if k == 0:
                 scale_bar(axes, shapes[k], cells[k])
             bar = figure.colorbar(drawn, ax=axes, shrink=0.8, aspect=16, pad=0.03, ticks=MaxNLocator(5))
@@ -156,12 +160,12 @@ def span(periods: Sequence[Period | None]) -> str:
     dated = [period for period in periods if period is not None]
     if not dated:
         return "undated"
-    if len(dated) == 1:
-        return dated[0].label
     first, last = dated[0].label, dated[-1].label
     if "/" in first + last:
         # From the first day of the first to the last day of the last.
         first, last = (f"{day:%Y-%m-%d}" for day in (dated[0].first, dated[-1].last - dt.timedelta(seconds=1)))
+    if len(dated) == 1:
+        return first if first == last else f"{first} to {last}"
     return f"{plural(len(dated), 'period')} from {first} to {last}"
 
 

@@ -59,7 +59,7 @@ class SpectralOptions:
 @dataclass(frozen=True)
 class Spectral:
     """What was made. roles: the bands taken for each role. missing: index, period (None: all) and the bands that it
-    lacks there. formulas: of each index made. edges: of TVDI by period."""
+    lacks there. formulas: of each index made. edges: of TVDI by period. warnings: those notes that change values."""
 
     written: Written
     roles: dict[str, list[str]]
@@ -69,6 +69,7 @@ class Spectral:
     options: SpectralOptions
     elevation: bool
     notes: list[str]
+    warnings: list[str]
 
     @property
     def missing_lines(self) -> list[str]:
@@ -117,9 +118,10 @@ def make_indices(
         edges = temperature.edges if temperature else []
         if not outputs:
             raise InputError(_nothing(missing, edges, sources))
-        notes += regridding_notes(dict.fromkeys(used), grid)
-        written = write_factors(path, grid, outputs, jobs, progress.part(0.4 if wanted else 0.0, 1.0))
-        notes += readers.notes()
+        warnings = regridding_notes(dict.fromkeys(used), grid)
+        progress = progress.part(0.4 if wanted else 0.0, 1.0)
+        written = write_factors(path, grid, outputs, jobs, progress, lambda: _empty(readers.notes()))
+        warnings += readers.notes()
     return Spectral(
         written=written,
         roles={role: list(dict.fromkeys(s.name for s in found.values())) for role, found in roles.items()},
@@ -128,7 +130,8 @@ def make_indices(
         edges=edges,
         options=options,
         elevation="elevation" in roles and wanted,
-        notes=notes,
+        notes=[*notes, *warnings],
+        warnings=warnings,
     )
 
 
@@ -210,6 +213,15 @@ def _output(one: _Planned, constants: Constants) -> FactorBand:
         **provenance(one.bands.values()),
     }
     return FactorBand(Band(one.index.name, one.period, "1"), tags)
+
+
+def _empty(left_out: Sequence[str]) -> str:
+    return " ".join(
+        [
+            "No index has a valid pixel: no place has all bands; check their nodata values, masks and extents.",
+            *left_out,
+        ]
+    )
 
 
 def _nothing(

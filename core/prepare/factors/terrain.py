@@ -16,7 +16,7 @@ from ...raster.stack import opened, small_block_cache
 from ...raster.tiles import PIXELS, strips
 from .cell_sizes import CellSizes, cell_sizes
 from .common import provenance
-from .dem import AUTO, Dem, open_dem
+from .dem import AUTO, Dem, north_up, open_dem
 from .flow import Catchments, catchments, check_size, contour_length
 from .output import FactorBand, FactorWriter, Written
 from .position import Neighbourhood
@@ -86,8 +86,8 @@ def terrain_factors(
         raise InputError(f"Choose at least one terrain factor among {', '.join(FACTORS)}{_not(unknown)}.")
     if Path(output).resolve() == Path(dem_path).resolve():
         raise InputError(f"The output {output} is also the DEM: give the output another name.")
-    with opened([dem_path]) as (stack,), small_block_cache():
-        notes: list[str] = []
+    notes: list[str] = []
+    with north_up(dem_path, notes) as path, opened([path]) as (stack,), small_block_cache():
         if "twi" in wanted:
             check_size(*stack.grid.shape)
         sizes = cell_sizes(stack.grid)
@@ -104,6 +104,7 @@ def terrain_factors(
         outputs = [FactorBand(_band(name, options.standardised), _tags(name, dem, around)) for name in wanted]
         with FactorWriter(output, stack.grid, outputs) as out:
             _write(dem, sizes, wanted, around, found, out, progress.part(0.7 if found else 0.05, 1.0))
+            out.check_values(lambda: f"No cell of {stack.name} has {_needs(wanted)}: the DEM is too full of voids.")
     return Terrain(
         written=out.written(),
         source=stack.name,
@@ -198,6 +199,10 @@ def _tags(name: str, dem: Dem, around: Neighbourhood | None) -> Mapping[str, str
         inner = f"{around.inner:g} to " if around.inner else ""
         long_name += f", {inner}{around.outer:g} m{', in standard deviations' if around.standardised else ''}"
     return {"LONG_NAME": long_name, **provenance([dem.source])}
+
+
+def _needs(wanted: Sequence[str]) -> str:
+    return "heights in all 3 x 3 cells around" if wanted != ["tpi"] else "heights in three quarters of its surroundings"
 
 
 def _not(unknown: Sequence[str]) -> str:

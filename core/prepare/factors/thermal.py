@@ -49,6 +49,7 @@ from .thermal_layers import (
 )
 
 NAME = "ati"
+_LEAST_SUN = 1e-6  # of the solar correction, below which the sun does not rise
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ class ThermalOptions:
 
 @dataclass
 class Counts:
-    """Pixels of a period with all three inputs, and those of them left out because the amplitude is too small."""
+    """Pixels of a period with all three inputs; of them those where the sun does not rise, and of the rest those left
+    out because the amplitude is too small."""
 
     period: Period | None
     known: int = 0
@@ -147,7 +149,9 @@ def make_thermal_inertia(
         used = [source for one in parts for source in one.sources]
         notes += regridding_notes(dict.fromkeys(used), grid)
         notes += thin_cover(parts)
-        written = write_factors(path, grid, outputs, jobs, progress)
+        written = write_factors(path, grid, outputs, jobs, progress, lambda: _why_empty(counts, options))
+        polar = polar_night(counts)
+        notes += [polar] if polar else []
     return ThermalInertia(
         written=written,
         missing=missing,
@@ -161,6 +165,18 @@ def make_thermal_inertia(
     )
 
 
+def polar_night(counts: Sequence[Counts]) -> str:
+    """Where the sun does not rise, for the log and the page; empty where it does everywhere."""
+    dark = [one for one in counts if one.dark]
+    if not dark:
+        return ""
+    share = 100 * sum(one.dark for one in dark) / sum(one.known for one in dark)
+    return (
+        f"The sun never rises (polar night) at {share:.3g} % of the pixels with all inputs in "
+        f"{listed([label_of(one.period) for one in dark], 4)}: thermal inertia needs daylight, so they stay empty."
+    )
+
+
 def thermal_inertia(
     day: Array, night: Array, albedo: Array, correction: Array | float = 1.0, least_amplitude: float = 1.0
 ) -> Array:
@@ -169,8 +185,24 @@ def thermal_inertia(
     NaN where the amplitude is not above `least_amplitude`, and where the correction is 0 (polar night).
     """
     with np.errstate(invalid="ignore", divide="ignore"):
-        usable = (day - night > least_amplitude) & (np.asarray(correction) > 1e-6)
+        usable = (day - night > least_amplitude) & (np.asarray(correction) > _LEAST_SUN)
         return np.where(usable, correction * (1.0 - albedo) / (day - night), np.nan)
+
+
+def _why_empty(counts: Sequence[Counts], options: ThermalOptions) -> str:
+    known, dark = sum(one.known for one in counts), sum(one.dark for one in counts)
+    if not known:
+        return (
+            "No pixel has day and night temperature and albedo in any period: check their nodata values, and that the "
+            "layers see the same places."
+        )
+    if not dark:
+        return (
+            f"No pixel has an amplitude of more than {options.least_amplitude:g} K in any period: check that day and "
+            "night are not swapped, or set a smaller least amplitude."
+        )
+    rest = f" Elsewhere the amplitude is {options.least_amplitude:g} K or less." if dark < known else ""
+    return f"{polar_night(counts)}{rest} No pixel is left: give dates with daylight."
 
 
 def _output(part: Part, formula: str) -> FactorBand:
@@ -205,10 +237,11 @@ def _compute(tilt: float | None, options: ThermalOptions, counts: Counts, arrays
     values = thermal_inertia(day, night, albedo, correction, options.least_amplitude)
     known = np.isfinite(day) & np.isfinite(night) & np.isfinite(albedo)
     with np.errstate(invalid="ignore"):
-        flat = known & (day - night <= options.least_amplitude)
+        dark = known & ~(correction > _LEAST_SUN)
+        flat = known & ~dark & (day - night <= options.least_amplitude)
     counts.known += int(known.sum())
     counts.flat += int(flat.sum())
-    counts.dark += int((known & ~flat & ~np.isfinite(values)).sum())
+    counts.dark += int(dark.sum())
     return [values]
 
 

@@ -10,7 +10,7 @@ from ...report.tables import MINUS
 from .common import label_of, listed
 from .report_parts import map_section, missing_section, notes_section, share, span, summary_data, summary_table
 from .sun import declination, middle_day
-from .thermal import ThermalInertia
+from .thermal import ThermalInertia, polar_night
 
 _LOW_SHARE = 0.5
 _MANY_FLAT = 0.05
@@ -76,15 +76,26 @@ def _verdict(result: ThermalInertia, lost: float) -> list[str]:
     written = result.written
     made = f"Thermal inertia in {span(written.periods)}"
     empty = [label_of(one.band.period) for one in written.bands if not one.valid]
-    lines = []
-    if empty:
+    polar = polar_night(result.counts)
+    lines = [polar] if polar and empty else []
+    unseen = [label_of(one.period) for one in result.counts if not one.known]
+    if unseen:
         lines.append(
-            f"No valid pixel in {listed(empty, 4)}: check that day, night and albedo layers see the same places."
+            f"No pixel has all inputs in {listed(unseen, 4)}: check that day, night and albedo layers see the same "
+            "places."
+        )
+    level = [label_of(one.period) for one in result.counts if one.known and one.flat == one.known]
+    if level:
+        lines.append(
+            f"No valid pixel in {listed(level, 4)}: the amplitude is nowhere above "
+            f"{result.options.least_amplitude:g} K."
         )
     if result.missing:
         lines.append(f"{made}; {plural(len(result.missing), 'period')} could not be made.")
     elif not empty:
         lines.append(f"{made}, none missing.")
+    if polar and not empty:
+        lines.append(polar)
     if lost > _MANY_FLAT:
         lines.append(
             f"{fmt(100 * lost, 0)} % of the pixels with all inputs have an amplitude of "

@@ -23,6 +23,8 @@ from .output import FactorBand
 from .roles import known_role
 from .temperatures import Temperatures
 from .tvdi import (
+    FLAT,
+    SLOPED,
     Edges,
     Scatter,
     TvdiOptions,
@@ -34,7 +36,8 @@ from .tvdi import (
 
 NAME = "tvdi"
 TITLE = "Temperature-vegetation dryness index"
-FORMULA = "(T - wet edge) / (dry edge - wet edge), both edges lines over NDVI fitted to the scene"
+FORMULA = "(T - wet edge) / (dry edge - wet edge), dry edge a line over NDVI, wet edge {}, both fitted to the scene"
+WET_EDGES = {FLAT: "flat", SLOPED: "a line over NDVI"}
 SOURCE = "Sandholt et al. 2002, doi:10.1016/S0034-4257(01)00274-7"
 
 Reflectances = Callable[[Source, str], Reader]
@@ -119,7 +122,7 @@ def plan_tvdi(
         plan.sources.extend([source, *used])
         if edges.fitted:
             tags = {
-                "LONG_NAME": f"{TITLE}: {FORMULA}; {SOURCE}",
+                "LONG_NAME": f"{TITLE}: {FORMULA.format(WET_EDGES[options.wet_edge])}; {SOURCE}",
                 "BANDS": ", ".join(dict.fromkeys(one.name for one in (source, *used))),
                 **provenance([source, *used]),
             }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import cart, linear, random_forest, svr
+from . import cart, lightgbm, linear, neural_network, random_forest, stacking, svr, xgboost
 from .base import Learner
 
 REGISTRY: dict[str, Learner] = {
@@ -12,6 +12,10 @@ REGISTRY: dict[str, Learner] = {
         random_forest.LEARNER,
         svr.LEARNER,
         cart.LEARNER,
+        lightgbm.LEARNER,
+        xgboost.LEARNER,
+        neural_network.LEARNER,
+        stacking.LEARNER,
     )
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ...model.predictor import Array, Predictor
@@ -26,7 +26,11 @@ class Learner:
     defaults: plain settings and their safe values. build(settings, seed, quick) makes an unfitted estimator (`quick`
     for the many fits of cross-validation, where fewer trees do). export(estimator) turns a fitted one into arrays that
     need no scikit-learn to be read. importance(estimator): shares that sum to 1 where the learner has some, else None.
-    most_samples caps the rows a learner with quadratic cost is given.
+    most_samples caps the rows a learner with quadratic cost is given. uses_blocks: the estimator holds rows out itself,
+    and its `fit` takes `block` (n,), the number of the spatial block each row lies in, and `progress` as well. package:
+    what must be installed beside scikit-learn. own_trend: the estimator takes the linear trend into its own hands, told
+    by the setting `linear_trend`. space: what a search for better settings tries, per setting a list of values or
+    (low, high, by ratio); settings that are not in it stay as given.
     """
 
     id: str
@@ -37,3 +41,7 @@ class Learner:
     importance: Callable[[Any], Array | None] = lambda estimator: None
     fewest_samples: int = 10
     most_samples: Callable[[Settings], int | None] = lambda settings: None
+    uses_blocks: bool = False
+    package: str = ""
+    own_trend: bool = False
+    space: Mapping[str, Any] = field(default_factory=dict)

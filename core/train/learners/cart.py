@@ -24,4 +24,12 @@ def _importance(estimator: Any) -> Array | None:
     return estimator.feature_importances_
 
 
-LEARNER = Learner("cart", "Regression tree (CART)", {"smallest_leaf": 20, "depth": 8}, _build, _export, _importance)
+LEARNER = Learner(
+    "cart",
+    "Regression tree (CART)",
+    {"smallest_leaf": 20, "depth": 8},
+    _build,
+    _export,
+    _importance,
+    space={"smallest_leaf": (5, 200, True), "depth": [3, 4, 5, 6, 8, 10, 0]},
+)

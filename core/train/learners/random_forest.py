@@ -39,4 +39,5 @@ LEARNER = Learner(
     _build,
     _export,
     _importance,
+    space={"smallest_leaf": [1, 2, 3, 5, 8, 12, 20, 40], "factor_share": [0.2, 1 / 3, 0.5, 0.7, 1.0]},
 )

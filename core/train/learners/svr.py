@@ -55,4 +55,6 @@ LEARNER = Learner(
     _build,
     export,
     most_samples=lambda settings: settings["most_samples"],
+    # A larger cost takes minutes instead of seconds, and follows noise.
+    space={"cost": (0.05, 20.0, True), "tube": (0.03, 0.5, True)},
 )

@@ -273,8 +273,80 @@ def test_the_last_composite_of_a_year_counts_its_real_days(layers, composite):
     assert result.variables[0].method == "sum"
     np.testing.assert_array_equal(bands["et", "2021-12-01"][0], 29.0)  # one a day, on 29 of 31 days
     assert ("et", "2022-01-01") not in bands  # 16 of 31 days
-    _, means = composite(path, method="mean", min_coverage=0.5)
-    np.testing.assert_allclose(means["et", "2021-12-01"][0], (24 * 8 + 5 * 5) / 29, rtol=1e-6)
+    means, rates = composite(path, method="mean", min_coverage=0.5)
+    np.testing.assert_allclose(rates["et", "2021-12-01"][0], 1.0, rtol=1e-6)
+    assert means.variables[0].unit == "kg/m2/day"
+
+
+@pytest.mark.parametrize(
+    ("unit", "rate"),
+    [
+        ("mm", "mm/day"),
+        ("kg/m2", "kg/m2/day"),
+        ("kg m-2", "kg m-2 day-1"),
+        ("kg m**-2", "kg m**-2 day**-1"),
+        ("m", "m/day"),
+    ],
+)
+def test_the_mean_of_amounts_is_their_rate_per_day(layers, composite, tmp_path, unit, rate):
+    spans = days("2021-12-03", "2022-02-02", 8, restart=True)
+    path, values = layers(spans, name="rain", unit=unit)
+    result, bands = composite(path, method="mean", min_coverage=0.1)
+    lengths = np.array([(b - a).days for a, b in spans])[:, None, None]
+    field, _ = expanded(spans, values / lengths, "D")
+    np.testing.assert_allclose(bands["rain", "2022-01-01"][0], field.sel(time="2022-01").mean("time").values, rtol=1e-6)
+    assert result.variables[0].unit == rate and any(f"their rate in {rate}" in note for note in result.notes)
+    # Taken on, it is a rate, whose sum is the amount again.
+    again = make_composites([str(tmp_path / "out.tif")], tmp_path / "back.tif", CompositeOptions(method="sum"))
+    assert again.variables[0].unit == unit
+    with Stack.open(tmp_path / "back.tif") as back:
+        january = [band.period.label for band in back.bands].index("2022-01") + 1
+        np.testing.assert_allclose(back.read(january), 31 * bands["rain", "2022-01-01"][0], rtol=1e-6)
+
+
+def test_extremes_of_amounts_stay_amounts_and_a_store_stays_a_store(layers, composite):
+    rain, a = layers(days("2021-06-01", "2021-07-01"), name="rain", unit="mm", empty=0.0)
+    store, b = layers(days("2021-06-01", "2021-07-01"), name="soil_moisture", unit="mm", empty=0.0, seed=3)
+    result, bands = composite(rain, method="max")
+    np.testing.assert_allclose(bands["rain", "2021-06-01"][0], a.max(axis=0), rtol=1e-6)
+    assert result.variables[0].unit == "mm" and any("per layer, not per period" in note for note in result.notes)
+    result, bands = composite(store, method="mean")
+    np.testing.assert_allclose(bands["soil_moisture", "2021-06-01"][0], b.mean(axis=0), rtol=1e-6)
+    assert result.variables[0].unit == "mm"
+
+
+@pytest.mark.parametrize("method", ["mean", "max", "min", "median"])
+def test_two_overpasses_of_one_date_both_count(layers, composite, method):
+    spans = days("2021-06-01", "2021-06-11")
+    morning, a = layers(spans, empty=0.4, file="x_A")
+    evening, b = layers(spans[3:], empty=0.4, seed=1, file="x_D")
+    result, bands = composite([morning, evening], period="dekad", method=method, min_coverage=0.5)
+    covered, wanted = np.zeros(SHAPE), np.full(SHAPE, np.nan)
+    for i in np.ndindex(SHAPE):
+        seen = [v for v in (*a[(slice(None), *i)], *b[(slice(None), *i)]) if np.isfinite(v)]
+        both = [[a[(k, *i)], *([b[(k - 3, *i)]] if k >= 3 else [])] for k in range(10)]
+        covered[i] = sum(any(np.isfinite(v) for v in day) for day in both) / 10
+        if covered[i] >= 0.5:
+            wanted[i] = {"mean": np.mean, "max": max, "min": min, "median": np.median}[method](seen)
+    np.testing.assert_allclose(bands["x", "2021-06-01"][0], wanted, rtol=1e-6)
+    np.testing.assert_allclose(bands["x", "2021-06-01"][1], covered, atol=1e-6)
+    notes = [note for note in result.notes if "more than once" in note]
+    assert len(notes) == 1 and "for 2021-06-04 (in x_A and x_D) and 6 more times" in notes[0]
+    with pytest.raises(InputError, match="there twice for 2021-06-04 .* a sum would count twice"):
+        composite([morning, evening], period="dekad", method="sum")
+
+
+def test_real_morning_and_evening_overpasses(shared_data, composite):
+    folder = shared_data / "smapvex16_manitoba" / "coarse_smap9km"
+    paths = [str(folder / f"smap_l3e_20160608_{which}.tif") for which in "AD"]
+    stored = np.stack([gdal.Open(path).ReadAsArray()[0].astype(float) for path in paths])
+    stored[stored == -9999] = np.nan
+    assert np.isfinite(stored).any()
+    _, bands = composite(paths, period="day", variables=["soil_moisture"], min_coverage=0.5)
+    with np.testing.suppress_warnings() as quiet:
+        quiet.filter(RuntimeWarning)
+        wanted = np.nanmean(stored, axis=0)
+    np.testing.assert_allclose(bands["soil_moisture", "2016-06-08"][0], wanted, rtol=1e-6)
 
 
 def test_layers_named_by_their_first_day_get_their_length(raster, composite):
@@ -400,7 +472,7 @@ def test_what_layers_say_of_themselves_is_carried_on(layers, composite, tmp_path
     for number in range(1, len(spans) + 1):
         dataset.GetRasterBand(number).SetMetadataItem("SOURCE_PRODUCT", "MOD11A2")
         dataset.GetRasterBand(number).SetMetadataItem("SOURCE_VERSION", "006" if number < 4 else "061")
-        dataset.GetRasterBand(number).SetMetadataItem("LONG_NAME", "Daytime temperature")
+        dataset.GetRasterBand(number).SetMetadataItem("LONG_NAME", f"Temperature, {'by day' if number % 2 else 'noon'}")
     dataset = None
     result, _ = composite(path)
     made = gdal.Open(str(tmp_path / "out.tif"))
@@ -410,7 +482,7 @@ def test_what_layers_say_of_themselves_is_carried_on(layers, composite, tmp_path
     assert {key: tags[key] for key in ("SOURCE_PRODUCT", "SOURCE_VERSION", "LONG_NAME", "METHOD", "N_SOURCES")} == {
         "SOURCE_PRODUCT": "MOD11A2",
         "SOURCE_VERSION": "006, 061",
-        "LONG_NAME": "Daytime temperature",
+        "LONG_NAME": "Temperature, by day; Temperature, noon",
         "METHOD": "mean",
         "N_SOURCES": "5",
     }
@@ -530,6 +602,8 @@ BAD = {
     "grids": "lies on another grid than a",
     "twice": "is there twice for 2021-01-01",
     "same file": "is given twice",
+    "no values": "No layer has a valid pixel in any period",
+    "few values": "No pixel has valid layers for 50 % of any period's time",
     "hours of days": "Hours of the day need layers of parts of a day",
     "hours": "are not understood: give 06:00",
     "sum of a time": "do not hold a day's amount",
@@ -564,7 +638,17 @@ def test_bad_input_is_told_in_a_sentence(case, raster, composite, tmp_path):
         "classes": lambda: composite(raster("landcover_2021", np.ones(SHAPE), (0, 0), 1.0, kind=gdal.GDT_Byte)),
         "units": lambda: composite([a, make("b", second, unit="degC")]),
         "grids": lambda: composite([a, make("b", second, size=2.0, unit="K")]),
-        "twice": lambda: composite([a, make("b", unit="K")]),
+        "twice": lambda: composite([a, make("b", unit="K")], method="sum"),
+        "no values": lambda: composite(make("b", values=np.full((1, *SHAPE), np.nan), nodata=-9.0), period="day"),
+        "few values": lambda: composite(
+            make(
+                "b",
+                (("2021-01-01T00:00:00", "2021-01-01T03:00:00"), ("2021-01-01T03:00:00", "2021-01-02")),
+                nodata=-9.0,
+                values=np.stack([np.ones(SHAPE), np.full(SHAPE, np.nan)]),
+            ),
+            period="day",
+        ),
         "same file": lambda: composite([a, a]),
         "hours of days": lambda: composite(a, hours="06:00"),
         "hours": lambda: composite(a, hours="noon"),

@@ -54,7 +54,8 @@ def test_gaps_partial_sums_and_thin_pixels_are_told(made, words):
     text = words(report)
     first, *rest = report.verdict.split("\n")
     assert first == "3 months from 48 layers, 1 with a gap." and report.tone == "neutral"
-    assert "1 sum covers only part of the period (the least is 65 %: rain, 2020-12)" in rest[0]
+    assert "1 sum covers only part of the period and misses the rest: the least is 65 %, the mean over" in rest[0]
+    assert "its pixels (rain, 2020-12)" in rest[0]
     assert "In 1 composite more than a tenth of the pixels is empty" in rest[1]
     assert gap_lines(result) == ["rain, 2021-01: no layer"]
     assert "rain, 2021-01: no layer" in text
@@ -66,12 +67,29 @@ def test_gaps_partial_sums_and_thin_pixels_are_told(made, words):
     assert january["mean"] is None and february["coverage"] == 1.0
 
 
-def test_nothing_valid_is_a_bad_verdict(made, words):
-    result = made("ndvi", range(31), np.full((31, 3, 4), np.nan), "1")
+def test_a_month_without_a_valid_pixel_is_a_gap(made, words):
+    values = np.ones((62, 3, 4))
+    values[:31] = np.nan
+    report = composite_report(made("ndvi", range(62), values, "1"))
+    assert report.tone == "neutral" and "ndvi, 2020-12: no pixel with enough valid layers" in words(report)
+
+
+@pytest.mark.parametrize(
+    ("days", "period", "custom", "wanted"),
+    [
+        (range(3), "custom", "2020-12-01/2020-12-04", "rain, 2020-12-01 to 2020-12-03"),
+        (range(62), "month", "", "rain, 2020-12-01 to 2021-01-31"),
+        (range(31), "month", "", "rain, 2020-12"),
+    ],
+)
+def test_the_page_shows_last_days_that_are_included(made, days, period, custom, wanted):
+    result = made("rain", days, np.ones((len(days), 3, 4)), "mm", period=period, custom=custom)
     report = composite_report(result)
-    words(report)
-    assert report.tone == "bad" and "No pixel has enough valid layers in any period" in report.verdict
-    assert [one.gap for one in result.results] == ["no pixel with enough valid layers"]
+    assert report.subtitle == wanted
+    table = next(s for s in report.sections if s.heading == "Variables").blocks[0]
+    ends = dict(zip(table.columns, table.rows[0]))
+    assert (ends["From"], ends["To"]) == (FIRST, FIRST + dt.timedelta(days=len(days) - 1))
+    assert "Other hours" not in table.columns
 
 
 def test_the_log_names_method_and_clock(made):

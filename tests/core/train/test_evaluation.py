@@ -1,4 +1,4 @@
-"""Folds that never mix, variogram ranges of known fields, scores against scikit-learn, the gain against brute force."""
+"""Scores against scikit-learn, the detail gain against brute force."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import sklearn.metrics
 
-from soilmoisture.core.errors import InputError
 from soilmoisture.core.model.form import CONTRASTS, Form
 from soilmoisture.core.train import designs as ds
 from soilmoisture.core.train import evaluation as ev
@@ -18,87 +17,6 @@ from soilmoisture.core.train.samples import make_samples
 @pytest.fixture
 def samples(coarse_data):
     return make_samples(coarse_data(13, 17, 5, gaps=0.1, noise=0.01), Form())
-
-
-def exponential_fields(rng, size, length, count):
-    """Gaussian fields with covariance exp(-distance / length), by circulant embedding."""
-    m = 4 * size
-    d = np.minimum(np.arange(m), m - np.arange(m))
-    spectrum = np.fft.fft2(np.exp(-np.hypot(d[:, None], d[None]) / length)).real.clip(0)
-    noise = rng.normal(size=(count, m, m)) + 1j * rng.normal(size=(count, m, m))
-    return (np.fft.fft2(noise * np.sqrt(spectrum)) / m).real[:, :size, :size]
-
-
-def test_random_folds_hold_out_one_fifth_once(samples):
-    folds = ds.random_folds(samples, 3)
-    assert folds.count == 1 and (folds.fold == 0).sum() == round(0.2 * len(samples))
-    np.testing.assert_array_equal(folds.fold, ds.random_folds(samples, 3).fold)
-    assert (folds.fold != ds.random_folds(samples, 4).fold).any()
-
-
-@pytest.mark.parametrize("edge", [2, 4, 5, 9])
-def test_blocks_are_never_split(samples, edge):
-    folds = ds.block_folds(samples, edge, 1)
-    top, left = samples.row.min(), samples.col.min()
-    homes = {}
-    for i, j, fold in zip(samples.row, samples.col, folds.fold):
-        homes.setdefault(((i - top) // edge, (j - left) // edge), set()).add(fold)
-    assert all(len(found) == 1 for found in homes.values())
-    assert folds.count == min(5, len(homes)) and (folds.fold >= 0).all()
-    sizes = np.bincount(folds.fold)
-    if len(homes) >= 15:
-        assert sizes.max() < 1.4 * sizes.min()
-    assert f"{len(homes)} blocks of {edge} x {edge}" in folds.note
-
-
-def test_periods_are_never_split_and_neighbours_stay_together(coarse_data):
-    samples = make_samples(coarse_data(5, 5, 14), Form())
-    folds = ds.period_folds(samples)
-    found = [set(folds.fold[samples.period == t]) for t in range(14)]
-    assert all(len(one) == 1 for one in found)
-    order = [one.pop() for one in found]
-    assert order == sorted(order) and set(order) == set(range(6))
-
-
-def test_designs_that_the_samples_do_not_allow(coarse_data, samples):
-    one = make_samples(coarse_data(8, 8, 1), Form())
-    possible, notes = ds.designs(one, ds.DESIGNS, 4, 0)
-    assert [f.design for f in possible] == ["random", "blocks"] and "at least two periods" in notes[0]
-    with pytest.raises(InputError, match="at least two periods"):
-        ds.designs(one, ["periods"], 4, 0)
-    with pytest.raises(InputError, match="Choose at least one"):
-        ds.designs(one, [], 4, 0)
-    with pytest.raises(InputError, match="Unknown validation design 'bootstrap'"):
-        ds.designs(one, ["bootstrap"], 4, 0)
-    with pytest.raises(InputError, match="64 coarse cells with data lie within one block of 8 x 8"):
-        ds.block_folds(one, 8, 0)
-
-
-@pytest.mark.parametrize("length", [1.5, 3.0])
-def test_range_of_fields_whose_range_is_known(length):
-    fields = exponential_fields(np.random.default_rng(1), 50, length, 6)
-    fields[:, ::7, ::5] = np.nan
-    assert ds.practical_range(fields) == pytest.approx(3 * length, rel=0.2)
-
-
-def test_noise_has_no_range():
-    for seed in range(6):
-        for shape in ((1, 40, 40), (4, 20, 20)):
-            assert ds.practical_range(np.random.default_rng(seed).normal(size=shape)) < 3
-    assert ds.practical_range(np.full((1, 9, 9), np.nan)) == 0
-    assert ds.practical_range(np.ones((1, 20, 20))) == 0
-
-
-@pytest.mark.parametrize(
-    "rows, cols, length, wanted",
-    [(50, 50, 3.0, (7, 11)), (50, 50, 0.3, (5, 5)), (30, 30, 9.0, (10, 10)), (8, 4, 3.0, (4, 4)), (3, 3, 1.0, (1, 1))],
-)
-def test_block_edge_follows_the_range_within_limits(coarse_data, rows, cols, length, wanted):
-    samples = make_samples(coarse_data(rows, cols, 4), Form())
-    field = exponential_fields(np.random.default_rng(2), max(rows, cols), length, 4)[:, :rows, :cols]
-    edge = ds.block_edge(samples, field[samples.period, samples.row, samples.col])
-    assert wanted[0] <= edge <= wanted[1]
-    assert ds.block_folds(samples, edge, 0).count >= 2
 
 
 def test_held_out_models_have_not_seen_their_fold(samples):
@@ -140,7 +58,9 @@ def test_scores_against_scikit_learn(samples, window):
     guess[rng.random(len(samples)) < 0.3] = np.nan
     out = np.isfinite(guess)
     fold = np.where(out, rng.integers(0, 3, len(samples)), -1)
-    found = ev.score(samples, ds.Folds("blocks", fold), guess, "model", samples.y, Form(), window)
+    base = samples.y + rng.normal(0, 0.05, len(samples))
+    yardstick = ev.Yardstick(samples.y, Form(), window, 4)
+    found = ev.score(samples, ds.Folds("blocks", fold), guess, "model", yardstick, base)
     y, g = samples.y[out], guess[out]
     assert (found.design, found.model, found.n) == ("blocks", "model", out.sum())
     assert found.r2 == pytest.approx(sklearn.metrics.r2_score(y, g))
@@ -149,11 +69,25 @@ def test_scores_against_scikit_learn(samples, window):
     assert found.bias == pytest.approx((g - y).mean())
     centred = [v - np.array([v[samples.period[out] == t].mean() for t in samples.period[out]]) for v in (y, g)]
     assert found.r2_within_period == pytest.approx(sklearn.metrics.r2_score(*centred))
+    cells = list(zip(samples.row[out], samples.col[out]))
+    in_time = [
+        np.array([v[k] - np.mean([v[j] for j in range(len(v)) if cells[j] == cells[k]]) for k in range(len(v))])
+        for v in (y, g)
+    ]
+    assert found.r2_within_cell == pytest.approx(sklearn.metrics.r2_score(*in_time))
+    assert found.skill == pytest.approx(1 - ((g - y) ** 2).sum() / ((base[out] - y) ** 2).sum())
     true = contrast(samples, np.where(out, samples.y, np.nan), window)[out]
     shown = contrast(samples, guess, window)[out]
     assert found.share_of_contrasts == pytest.approx(1 - ((shown - true) ** 2).sum() / (true**2).sum())
     by_fold = [math.sqrt(sklearn.metrics.mean_squared_error(samples.y[fold == f], guess[fold == f])) for f in range(3)]
     assert found.rmse_spread == pytest.approx(np.std(by_fold))
+    gain = ev.detail_gain(samples, samples.y, guess, Form(), window, 4)
+    assert found.share_explained == gain.share_explained
+    shares = [
+        1 - ((true - gain.value * shown)[fold[out] == f] ** 2).sum() / (true[fold[out] == f] ** 2).sum()
+        for f in range(3)
+    ]
+    assert found.share_spread == pytest.approx(np.std(shares))
     assert all(isinstance(v, (str, int, float)) for v in found.as_dict().values())
 
 
@@ -161,8 +95,10 @@ def test_scores_of_what_does_not_vary_are_nan(coarse_data):
     data = coarse_data(4, 4, 1)
     data.target[:] = 0.2
     samples = make_samples(data, Form())
-    found = ev.score(samples, ds.Folds("random", np.zeros(16, int)), np.full(16, 0.2), "m", samples.y, Form(), 3)
+    yardstick = ev.Yardstick(samples.y, Form(), 3, 2)
+    found = ev.score(samples, ds.Folds("random", np.zeros(16, int)), np.full(16, 0.2), "m", yardstick)
     assert math.isnan(found.r2) and math.isnan(found.r) and found.rmse == pytest.approx(0, abs=1e-12)
+    assert math.isnan(found.skill) and math.isnan(found.rmse_spread) and found.share_explained == 0
 
 
 def test_mean_baseline_by_loops(samples):
@@ -239,5 +175,5 @@ def test_predicted_contrasts_are_compared_as_they_are(coarse_data, window):
     assert gain.value == pytest.approx(1.0) and gain.share_explained == pytest.approx(1.0)
     for folds in (ds.block_folds(samples, 5, 0), ds.random_folds(samples, 0)):
         guess = np.where(folds.fold >= 0, samples.y, np.nan)
-        found = ev.score(samples, folds, guess, "m", values.y, form, window)
+        found = ev.score(samples, folds, guess, "m", ev.Yardstick(values.y, form, window, 5))
         assert found.share_of_contrasts == pytest.approx(1.0) and found.r2 == pytest.approx(1.0)

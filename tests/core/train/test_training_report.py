@@ -14,10 +14,33 @@ from soilmoisture.core.model.model import DetailGain, Factor, Model
 from soilmoisture.core.raster.grid import ease_grid
 from soilmoisture.core.report import Report, Table, render_html, render_json
 from soilmoisture.core.train import evaluation as ev
+from soilmoisture.core.train.effects import Effect
+from soilmoisture.core.train.scale_step import ScaleStep
 from soilmoisture.core.train.training import FormTrial, Importance, Training
 from soilmoisture.core.train.training_report import training_report
+from soilmoisture.core.train.training_sections import flattered
+from soilmoisture.core.train.tuning import Trial, Tuning
 
 NAN = float("nan")
+
+
+def _score(design: str, model: str, share: float, r2: float) -> ev.Score:
+    return ev.Score(
+        design,
+        model,
+        n=60 if design == ev.RANDOM else 300,
+        share_explained=share,
+        share_spread=NAN if design == ev.RANDOM else 0.04,
+        r2=r2,
+        rmse=0.031,
+        rmse_spread=NAN if design == ev.RANDOM else 0.004,
+        r=0.7,
+        bias=-0.002,
+        r2_within_period=0.44,
+        r2_within_cell=0.31,
+        skill=0.4,
+        share_of_contrasts=share,
+    )
 
 
 def _training(share: float = 0.48, gain: float = 0.9, factors: int = 2, **changes: object) -> Training:
@@ -37,13 +60,13 @@ def _training(share: float = 0.48, gain: float = 0.9, factors: int = 2, **change
         facts={"seed": 7, "settings": {"penalty": None}, "versions": {"numpy": "1.24"}},
     )
     random = np.random.default_rng(0)
-    on_blocks = ev.Score(ev.BLOCKS, model.title, 300, 0.52, 0.031, 0.73, -0.002, 0.44, 0.47, 0.004)
+    on_blocks = _score(ev.BLOCKS, model.title, 0.48, 0.52)
     training = Training(
         model=model,
         scores=[
-            ev.Score(ev.RANDOM, model.title, 60, 0.71, 0.021, 0.84, 0.001, 0.66, 0.6, 0.0),
+            _score(ev.RANDOM, model.title, 0.6, 0.71),
             on_blocks,
-            ev.Score(ev.BLOCKS, "No factors (mean)", 300, -0.01, 0.045, 0.0, 0.0, 0.0, 0.0, 0.006),
+            _score(ev.BLOCKS, "No factors (mean)", 0.0, -0.01),
         ],
         block_score=on_blocks,
         forms=[
@@ -119,7 +142,7 @@ def test_the_random_split_is_called_optimistic() -> None:
     card = next(one for one in report.key_figures if "random" in one.label)
     assert card.value == "0.71" and "optimistic" in card.note
     table = next(b for s in report.sections for b in s.blocks if isinstance(b, Table) and "Validation" in b.columns)
-    assert all("optimistic" in str(row[0]) for row in table.rows if row[2] == 60)
+    assert ["optimistic" in str(row[0]) for row in table.rows] == [True, False, False]
 
 
 def test_data_are_the_numbers_of_the_result() -> None:
@@ -129,7 +152,8 @@ def test_data_are_the_numbers_of_the_result() -> None:
     assert (data["r2_blocks"], data["rmse_blocks"], data["r2_random"]) == (0.52, 0.031, 0.71)
     assert data["r2_periods"] is None
     assert (data["samples"], data["cells"], data["periods"]) == (300, 150, 2)
-    assert data["scores"] == [one.as_dict() for one in training.scores]
+    assert [one["share_explained"] for one in data["scores"]] == [0.6, 0.48, 0.0]
+    assert data["scores"][1] == training.scores[1].as_dict()
     assert [one["chosen"] for one in data["forms"]] == [False, True]
     assert data["forms"][0]["share_explained"] == 0.2
     assert sum(one["permutation"] for one in data["importances"]) == pytest.approx(1.0)
@@ -142,7 +166,7 @@ def test_block_scores_are_known_even_if_blocks_were_not_asked_for() -> None:
 
 
 def test_nan_one_factor_and_one_period_survive() -> None:
-    nothing = ev.Score(ev.BLOCKS, "Linear (ridge)", 0, *[NAN] * 7)
+    nothing = ev.Score(ev.BLOCKS, "Linear (ridge)", 0, *[NAN] * 11)
     training = _training(
         NAN,
         0.0,
@@ -161,3 +185,50 @@ def test_nan_one_factor_and_one_period_survive() -> None:
     assert "1 factor;" in report.subtitle and ">nan<" not in page.lower()
     assert "Shuffling a factor never raises the error" in page
     assert json.loads(render_json(report))["data"]["r2_blocks"] is None
+
+
+def test_what_a_random_split_flatters_is_explained_beside_the_scores() -> None:
+    training = _training(static=["clay", "dem"])
+    text = flattered(training)
+    assert "0.71 and 0.52 for contrasts to 3\u00a0×\u00a03 cells" in text
+    assert "neighbours of nearly every held-out cell and the same cell at other dates" in text
+    assert "factors that never change (clay, dem) tell it which cell it is" in text
+    pooled = [_score(ev.RANDOM, "Linear (ridge)", 0.1, 0.93), _score(ev.BLOCKS, "Linear (ridge)", 0.1, 0.61)]
+    text = flattered(dataclasses.replace(training, pooled=pooled))
+    assert "0.93 and 0.61 for plain values of all dates together" in text
+    alike = [_score(ev.RANDOM, "Linear (ridge)", 0.5, 0.53), *training.scores[1:]]
+    assert "hardly flatters" in flattered(dataclasses.replace(training, scores=alike))
+    assert flattered(dataclasses.replace(training, scores=training.scores[1:])) == ""
+    assert text in render_html(training_report(dataclasses.replace(training, pooled=pooled))).replace("&#x27;", "'")
+
+
+@pytest.mark.parametrize(("cells", "in_verdict"), [(8, False), (60, True)])
+def test_the_scale_step_is_in_the_verdict_where_enough_cells_tell(cells: int, in_verdict: bool) -> None:
+    step = ScaleStep(2, 18.0, cells, 200, 4, 800, 0.31, 0.64, 0.02, 0.015, DetailGain(1.0, 1.1, 0.1, 0.4, 2))
+    report = training_report(_training(steps=[step], step_notes=["Scale step over 4 cells: not possible. Too small."]))
+    said = "R inside the cells rises from 0.31 (smooth interpolation) to 0.64, and the error shrinks by 25\u00a0%"
+    assert (said in report.verdict.replace(" %", "\u00a0%")) == in_verdict
+    page = render_html(report)
+    assert "18 to 9\u00a0km" in page and "Scale step over 4 cells: not possible." in page
+    assert ("these figures are rough" in page) != in_verdict
+    assert "The region is too small for this test. Too small." in render_html(
+        training_report(_training(step_notes=["Scale step over 2 cells: not possible. Too small."]))
+    )
+
+
+def test_tuning_that_paid_and_that_did_not() -> None:
+    trials = [Trial({"depth": 4}, 0.5), Trial({"depth": 8}, 0.4)]
+    for after, said in ((0.5, "Choosing settings paid"), (0.41, "did not pay")):
+        report = training_report(_training(tuning=Tuning(["depth"], [trials, trials], trials, 0.4, after)))
+        assert said in render_html(report)
+        assert report.data["tuning"]["chosen_in_folds"] == [{"depth": 4}] * 2
+    kept = Tuning(["depth"], [trials[1:]] * 2, trials[1:], 0.4, 0.4)
+    assert "The settings as given were kept" in render_html(training_report(_training(tuning=kept)))
+
+
+def test_effects_are_drawn_with_their_partners() -> None:
+    x = np.linspace(0, 1, 5)
+    effect = Effect("factor_0", x, x - 0.5, np.stack([x, -x]), np.linspace(0, 1, 11), (0.1, 0.9))
+    importance = [Importance("factor_0 + factor_1", None, 1.0, 0.01, 0.001, ("factor_0", "factor_1"))]
+    page = render_html(training_report(_training(effects=[effect], importance=importance)))
+    assert "factor_0 (alike: factor_1)" in page and "difference from the neighbourhood (K)" in page

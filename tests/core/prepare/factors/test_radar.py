@@ -325,3 +325,11 @@ def test_cancelling_leaves_nothing(scene, tmp_path, cancels_after):
     with pytest.raises(Cancelled):
         radar_factors([scene()], tmp_path / "radar.tif", progress=cancels_after(0))
     assert not (tmp_path / "radar.tif").exists()
+
+
+def test_nothing_but_nodata_is_an_error(raster, tmp_path):
+    bands = np.full((2, ROWS, COLS), np.nan)
+    path = raster("s1", bands, CORNER, SIZE, names=["VV", "VH"], periods=[DAY] * 2, nodata=-99.0, unit="dB")
+    with pytest.raises(InputError, match="No factor has a valid pixel: the backscatter is nodata everywhere"):
+        run([path], tmp_path)
+    assert not (tmp_path / "radar.tif").exists()

@@ -142,10 +142,27 @@ def test_means_over_the_periods_of_a_target(series, raster, tmp_path):
 
 
 def test_a_period_in_the_spin_up_stays_empty(series, tmp_path, words):
-    result, found = run([series(showers(40))], tmp_path, periods=["2021-06"], factors=["api"])
-    assert np.isnan(found["api", month_of(START)]).all()
+    result, found = run([series(showers(62))], tmp_path, periods=["2021-06", "2021-07"], factors=["api"])
+    assert (
+        np.isnan(found["api", month_of(START)]).all() and np.isfinite(found["api", month_of(dt.date(2021, 7, 1))]).all()
+    )
     report = rain_report(result)
-    assert report.tone == "bad" and "No band has a value" in words(report)
+    assert "1 band has no value" in words(report)
+
+
+@pytest.mark.parametrize(
+    ("days", "options", "sentence"),
+    [
+        (1, {}, "each day of rain_3d needs 3 days of rain up to it .spin-up.* the layers hold 1 day "),
+        (40, {"periods": ["2021-06"], "factors": ["api"]}, "each day of api needs 31 days .* the layers hold 40 days"),
+        (-5, {"windows": [2]}, "hold no valid value"),
+    ],
+)
+def test_nothing_but_empty_bands_is_an_error(series, tmp_path, days, options, sentence):
+    rain = showers(days) if days > 0 else np.full((-days, ROWS, COLS), np.nan)
+    with pytest.raises(InputError, match=sentence):
+        run([series(rain, nodata=-9999.0)], tmp_path, **options)
+    assert not (tmp_path / "api.tif").exists()
 
 
 def test_strips_make_no_seams(series, tmp_path, monkeypatch):
@@ -228,6 +245,7 @@ def test_the_period_before():
         ("mm", "auto", 1.0),
         ("kg/m2", "auto", 1.0),
         ("mm/day", "auto", 1.0),
+        ("kg/m2/day", "auto", 1.0),
         ("m", "m", 1000.0),
         ("kg m-2 s-1", "kg m-2 s-1", 86400.0),
         ("", "mm/h", 24.0),
@@ -323,7 +341,10 @@ def test_small_negative_rain_is_rounding_and_more_is_nodata(series, tmp_path):
     last = found["rain_10d", day(START + dt.timedelta(days=9))]
     assert last[0, 0] == pytest.approx(np.delete(rain[:, 0, 0], 4).sum(), rel=1e-5)
     assert last[1, 1] == pytest.approx(np.delete(rain[:, 1, 1], 5).sum() * 10 / 9, rel=1e-5)
-    assert result.negative == 1 and any("below 0 mm" in note for note in result.notes)
+    assert result.negative == {"precipitation 2021-06-06": 1 / (ROWS * COLS)}
+    assert (
+        "Values below 0 mm count as nodata: 5 % of the valid values of band 'precipitation 2021-06-06'." in result.notes
+    )
 
 
 def test_report(series, tmp_path, words):

@@ -264,6 +264,8 @@ def test_other_grids_are_brought_to_the_finest(tmp_path, raster, words):
     expected = 0.1 / (2 * near - 0.1)
     np.testing.assert_allclose(values_of(tmp_path / "out.tif", "ndmi")[2:-2, 2:-2], expected[2:-2, 2:-2], rtol=1e-4)
     assert any("brought to the grid of the result" in note and "bilinear" in note for note in result.notes)
+    # They change values, so the log warns of them; which band is which is said only.
+    assert ["brought to the grid" in note for note in result.warnings] == [True] and len(result.notes) > 1
     words(spectral_report(result))
 
 
@@ -389,3 +391,33 @@ def test_cancelling_leaves_nothing(tmp_path, stack, cancels_after):
     with pytest.raises(Cancelled):
         make_indices([stack()], tmp_path / "out.tif", progress=cancels_after(1))
     assert not list(tmp_path.glob("*out*"))
+
+
+def test_nothing_valid_at_all_is_an_error(tmp_path, raster):
+    red, nir = np.full((6, 7), 0.1), np.full((6, 7), 0.4)
+    red[:, :4], nir[:, 4:] = np.nan, np.nan
+    path = raster("apart", np.stack([red, nir]), CORNER, SIZE, names=["red", "nir"], periods=[DAYS[0]] * 2, nodata=-1.0)
+    with pytest.raises(InputError, match="No index has a valid pixel: no place has all bands"):
+        make_indices([path], tmp_path / "out.tif", SpectralOptions(["NDVI"]))
+    assert not (tmp_path / "out.tif").exists()
+
+
+@pytest.mark.parametrize(("index", "wet_is_low"), [("MSI", True), ("NDMI", False)])
+def test_blue_is_wet_in_every_map(tmp_path, raster, monkeypatch, index, wet_is_low):
+    from soilmoisture.core.prepare.factors import report_parts
+
+    nir, swir = np.full((6, 7), 0.4), np.linspace(0.1, 0.3, 42).reshape(6, 7)
+    path = raster("two", np.stack([nir, swir]), CORNER, SIZE, names=["nir", "swir1"], periods=[DAYS[0]] * 2)
+    result = make_indices([path], tmp_path / "out.tif", SpectralOptions([index]))
+    drawn = []
+    real = report_parts.draw_map
+    monkeypatch.setattr(report_parts, "draw_map", lambda *given: drawn.append(given[4]) or real(*given))
+    spectral_report(result)
+    low, high = drawn[0](0.0), drawn[0](1.0)
+    bluer_at_low = low[2] - low[0] > high[2] - high[0]
+    assert bluer_at_low == wet_is_low
+
+
+def test_the_subtitle_of_one_period_ends_with_its_last_day(tmp_path, stack):
+    result = make_indices([stack(periods=DAYS[:1])], tmp_path / "out.tif", SpectralOptions(["NDVI"]))
+    assert spectral_report(result).subtitle.endswith(", 2021-08-05 to 2021-08-12")

@@ -502,3 +502,42 @@ def test_real_nasadem_with_voids(shared_data: Path, tmp_path):
     known = np.isfinite(found["elevation"])
     assert result.heights == (46, 2241) and 0 < known.mean() < 1
     assert (np.isfinite(found["slope"]) <= known).all()
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_south_up_dem_is_turned(raster, tmp_path, masked):
+    """The same DEM stored from south to north gives the same factors, with its unit, scale and voids."""
+    heights = np.round(hills(30, 40), 2)
+    heights[5:7, 9] = np.nan
+    upright = raster("upright", heights / 0.3048, CORNER, CELL, nodata=-32768.0, unit="ft", names=["dtm"])
+    result, expected = run(upright, tmp_path, radius_m=200)
+    turned = str(tmp_path / "turned.tif")
+    made = gdal.GetDriverByName("GTiff").Create(turned, 40, 30, 1, gdal.GDT_Float64)
+    made.SetProjection(gdal.Open(upright).GetProjection())
+    made.SetGeoTransform((CORNER[0], CELL, 0, CORNER[1] - 30 * CELL, 0, CELL))
+    band, stored = made.GetRasterBand(1), heights[::-1] / 0.3048
+    band.SetUnitType("ft")
+    band.SetDescription("dtm")
+    # Halved on the disk: the scale must come along.
+    band.SetScale(2.0)
+    band.WriteArray(np.nan_to_num(stored / 2, nan=-16384.0))
+    if masked:
+        made.CreateMaskBand(gdal.GMF_PER_DATASET)
+        made.GetRasterBand(1).GetMaskBand().WriteArray(np.where(np.isnan(stored), 0, 255).astype(np.uint8))
+    else:
+        band.SetNoDataValue(-16384.0)
+    band = made = None
+    again, found = run(turned, tmp_path, radius_m=200)
+    assert again.written.grid == result.written.grid and again.source == "turned"
+    assert any("turned go from south to north" in note for note in again.notes)
+    assert not any("south to north" in note for note in result.notes)
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-4, atol=1e-3, err_msg=name)
+
+
+def test_a_dem_too_full_of_voids_is_an_error(raster, tmp_path):
+    heights = hills(9, 9)
+    heights[::2] = np.nan
+    with pytest.raises(InputError, match="No cell of holes has heights in all 3 x 3 cells around"):
+        run(raster("holes", heights, CORNER, CELL, nodata=-32768.0), tmp_path, factors=["slope", "twi"])
+    assert not (tmp_path / "terrain.tif").exists()

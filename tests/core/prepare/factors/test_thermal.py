@@ -117,6 +117,52 @@ def test_polar_night_is_empty():
     assert np.isnan(ati[0])
 
 
+DECEMBER, JUNE = ("2020-12-10", "2020-12-18"), ("2021-06-10", "2021-06-18")
+
+
+def far_north(raster, periods, empty=0):
+    """75 to 60 degrees north, 3 rows; the first `empty` periods have no night temperature."""
+    bands, names, dates = [], [], []
+    for k, period in enumerate(periods):
+        for name, value in (("lst_day", 260.0), ("lst_night", np.nan if k < empty else 250.0), ("albedo", 0.6)):
+            bands.append(np.full((3, 2), value))
+            names.append(name)
+            dates.append(period)
+    return raster("north", np.stack(bands), (20.0, 77.5), 5.0, epsg=4326, names=names, periods=dates, nodata=-1.0)
+
+
+def test_where_the_sun_never_rises_is_told(tmp_path, raster, words):
+    result, (december, june) = made(tmp_path, [far_north(raster, [DECEMBER, JUNE])])
+    assert np.isnan(december[:2]).all() and np.isfinite(december[2]).all() and np.isfinite(june).all()
+    note = "The sun never rises (polar night) at 66.7 % of the pixels with all inputs in 2020-12-10/2020-12-18"
+    assert any(note in one for one in result.notes)
+    verdict = thermal_report(result).verdict.replace("\u00a0", " ")
+    assert (
+        note in verdict
+        and verdict.startswith("Thermal inertia in 2 periods")
+        and (result.counts[0].dark, result.counts[1].dark) == (4, 0)
+    )
+    words(thermal_report(result))
+
+
+@pytest.mark.parametrize(
+    ("cut", "options", "sentence"),
+    [
+        (2, {}, r"The sun never rises \(polar night\) at 100 % of the pixels .* give dates with daylight"),
+        (3, {"solar": False, "least_amplitude": 20.0}, "No pixel has an amplitude of more than 20 K"),
+        (3, {"least_amplitude": 20.0}, "Elsewhere the amplitude is 20 K or less"),
+        (0, {}, "No pixel has day and night temperature and albedo in any period"),
+    ],
+)
+def test_nothing_valid_at_all_is_an_error(tmp_path, raster, cut, options, sentence):
+    path = far_north(raster, [DECEMBER], empty=0 if cut else 1)
+    north = str(tmp_path / "cut.tif")
+    gdal.Translate(north, path, srcWin=[0, 0, 2, cut or 3])
+    with pytest.raises(InputError, match=sentence):
+        made(tmp_path, [north], **options)
+    assert not (tmp_path / "ati.tif").exists()
+
+
 def exact_latitudes(grid):
     geographic = osr.SpatialReference()
     geographic.ImportFromEPSG(4326)

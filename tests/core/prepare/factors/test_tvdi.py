@@ -330,3 +330,12 @@ def test_real_temperature_and_vegetation(tmp_path, shared_data, raster, words):
     usable = (ndvi > 0.1) & (ndvi < 0.85)
     assert np.nanmean(np.abs(values - dryness)[usable]) < 0.05
     words(spectral_report(result))
+
+
+@pytest.mark.parametrize(
+    ("wet_edge", "told"), [("flat", "wet edge flat, both"), ("sloped", "wet edge a line over NDVI, ")]
+)
+def test_the_formula_names_the_wet_edge(tmp_path, layers, wet_edge, told):
+    options = SpectralOptions(["TVDI"], tvdi=TvdiOptions(wet_edge=wet_edge))
+    result = make_indices(layers()[0], tmp_path / "out.tif", options)
+    assert f"dry edge a line over NDVI, {told}" in result.formulas["tvdi"]
