@@ -10,13 +10,15 @@ C  SMAP 9 km (single-channel retrieval) downscaled with the factors of B and com
 
 Every run goes through the files and functions that a user's run goes through. R and RMSE are over all pixels and dates
 in cells that are at least half covered; the yardsticks are the replicated coarse cell and the smooth conserving
-interpolation of the coarse field.
+interpolation of the coarse field. "step": R inside large cells by the test one step up in scale (2 x 2 coarse cells),
+of the smooth interpolation and with the detail.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -53,6 +55,8 @@ COLUMNS = {
     "R map": "r_product",
     "gain of R": "gain of r",
     "RMSE": "rmse_product",
+    "step smooth": "step_r_smooth",
+    "step": "step_r_product",
 }
 
 
@@ -101,7 +105,11 @@ def run(case: Case, folder: Path, options: Options, gain: float | None = None) -
             columns.append(np.stack([truth[use], map_[use], smooth[use], replicated[use]]))
     truth, map_, smooth, replicated = np.concatenate(columns, axis=1)
     chosen = next(trial for trial in training.forms if trial.chosen)
+    step = training.steps[0] if training.steps else None
     return {
+        "step_cells": step.cells if step else 0,
+        "step_r_smooth": step.r_smooth if step else math.nan,
+        "step_r_product": step.r_product if step else math.nan,
         "case": case.name,
         "learner": training.model.title,
         "form": chosen.form.label,
@@ -129,7 +137,7 @@ def main(data: Path, learners: list[str]) -> None:
     ]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        print(f"{'case':22}{'learner':27}{'trained on':44}" + "".join(f"{name:>9}" for name in COLUMNS))
+        print(f"{'case':22}{'learner':27}{'trained on':44}" + "".join(f"{name:>12}" for name in COLUMNS))
         for case in cases(data, folder):
             for learner in learners:
                 for train_on, trend, gain in designs:
@@ -142,7 +150,7 @@ def main(data: Path, learners: list[str]) -> None:
                         f"{row['form']}{' (default)' if train_on == AUTOMATIC else ' (papers)' if not trend else ''}"
                     )
                     row["gain of r"] = row["r_product"] - row["r_smooth"]
-                    numbers = "".join(f"{row[key]:9.3f}" for key in COLUMNS.values())
+                    numbers = "".join(f"{row[key]:12.3f}" for key in COLUMNS.values())
                     print(f"{row['case']:22}{row['learner']:27}{label:44}{numbers}", flush=True)
     (ROOT / "benchmarks" / "manitoba.json").write_text(json.dumps(rows, indent=1))
 
