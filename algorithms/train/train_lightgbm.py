@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from qgis.core import QgsProcessingContext, QgsProcessingParameterNumber
+from qgis.core import QgsProcessingContext
 
-from .base_training import TrainingAlgorithm
+from .base_boosting import BoostingAlgorithm
 
 
-class TrainLightGBM(TrainingAlgorithm):
+class TrainLightGBM(BoostingAlgorithm):
     ID = "trainlightgbm"
     TITLE = "Train LightGBM"
     LEARNER = "lightgbm"
-    PACKAGES = (*TrainingAlgorithm.PACKAGES, "lightgbm")
+    PACKAGES = (*BoostingAlgorithm.PACKAGES, "lightgbm")
     SUMMARY = (
         "Trains gradient-boosted trees (LightGBM) that predict soil moisture from factors, and says how much of their "
         "detail can be believed."
@@ -25,59 +25,32 @@ class TrainLightGBM(TrainingAlgorithm):
     )
     TAGS = ("machine learning", "regression", "LightGBM", "gradient boosting", "GBDT", "trees")
 
-    TREES, RATE, LEAVES, LEAF = "TREES", "LEARNING_RATE", "LEAVES", "SMALLEST_LEAF"
-    ROWS, SHARE = "SAMPLE_SHARE", "FACTOR_SHARE"
+    LEAVES = "LEAVES"
 
-    def declare_settings(self) -> None:
-        number = QgsProcessingParameterNumber.Type
-        self.add(
-            QgsProcessingParameterNumber(
-                self.TREES, self.tr("Most trees"), number.Integer, 500, minValue=10, maxValue=5000
-            ),
-            self.tr("Fewer are grown where held-out blocks ask for fewer."),
-        )
-        self.add(
-            QgsProcessingParameterNumber(
-                self.RATE, self.tr("Learning rate"), number.Double, 0.05, minValue=0.001, maxValue=1
-            ),
-            self.tr("Share of the remaining error that each tree takes; smaller values need more trees."),
-            advanced=True,
-        )
-        self.add(
-            QgsProcessingParameterNumber(
-                self.LEAVES, self.tr("Leaves per tree"), number.Integer, 31, minValue=2, maxValue=1000
-            ),
+    def declare_tree(self) -> None:
+        self.add_number(
+            self.LEAVES,
+            self.tr("Leaves per tree"),
+            31,
             self.tr("More leaves follow the samples more closely, noise included."),
             advanced=True,
+            whole=True,
+            minValue=2,
+            maxValue=1000,
         )
-        self.add(
-            QgsProcessingParameterNumber(
-                self.LEAF, self.tr("Smallest leaf (samples)"), number.Integer, 20, minValue=1, maxValue=10000
-            ),
+        self.add_number(
+            self.LEAF,
+            self.tr("Smallest leaf (samples)"),
+            20,
             self.tr("Larger leaves follow noise less."),
             advanced=True,
-        )
-        self.add(
-            QgsProcessingParameterNumber(
-                self.ROWS, self.tr("Share of samples per tree"), number.Double, 0.8, minValue=0.1, maxValue=1
-            ),
-            self.tr("Each tree sees a random part of the samples."),
-            advanced=True,
-        )
-        self.add(
-            QgsProcessingParameterNumber(
-                self.SHARE, self.tr("Share of factors per tree"), number.Double, 0.8, minValue=0.05, maxValue=1
-            ),
-            self.tr("Each tree sees a random part of the factors."),
-            advanced=True,
+            whole=True,
+            minValue=1,
+            maxValue=10000,
         )
 
-    def settings(self, parameters: dict[str, Any], context: QgsProcessingContext) -> dict[str, Any]:
+    def tree_settings(self, parameters: dict[str, Any], context: QgsProcessingContext) -> dict[str, Any]:
         return {
-            "trees": self.parameterAsInt(parameters, self.TREES, context),
-            "learning_rate": self.parameterAsDouble(parameters, self.RATE, context),
             "leaves": self.parameterAsInt(parameters, self.LEAVES, context),
             "smallest_leaf": self.parameterAsInt(parameters, self.LEAF, context),
-            "row_share": self.parameterAsDouble(parameters, self.ROWS, context),
-            "factor_share": self.parameterAsDouble(parameters, self.SHARE, context),
         }
