@@ -33,8 +33,9 @@ class FuseEstarfm(SoilMoistureAlgorithm):
         "coarse change of similar pixels around. Each date is made from the pairs before and after it, or from the "
         "nearest two. With one pair STARFM (Gao et al. 2006) is used.\n\nWith three fine images or more the "
         "report predicts each from the others and says whether fusion beats linear interpolation.\n\nQuality codes: "
-        "0 fused; 1 from one pair, the other has no value; 2 fallback, the mean change of the window; 255 no data. A "
-        "run that was stopped goes on where it was: dates that are complete are kept."
+        "0 fused; 1 from one pair, the other has no value; 2 fallback, too few similar pixels; 3 fallback, beyond the "
+        "valid range; 255 no data. A run that was stopped goes on where it was, and dates of an earlier run with the "
+        "same output are kept while the values they rest on and the settings are the same."
     )
     TAGS = ("fusion", "spatiotemporal", "starfm", "daily", "modis", "landsat", "glass", "ndvi", "lst", "interpolation")
     PACKAGES = ("scipy", "matplotlib")
@@ -191,7 +192,10 @@ class FuseEstarfm(SoilMoistureAlgorithm):
         )
         self.add(
             QgsProcessingParameterString(self.DATES, self.tr("Only these dates"), optional=True),
-            self.tr("Days, months or spans separated by commas, such as 2020-03-17, 2020-05, 2020-06-01/2020-06-20."),
+            self.tr(
+                "Days, months, years or spans separated by commas, such as 2020-03-17, 2020-05, 2020-06-01/2020-06-20. "
+                "The output holds these dates only."
+            ),
             advanced=True,
         )
         self.add(
@@ -203,13 +207,16 @@ class FuseEstarfm(SoilMoistureAlgorithm):
         )
         self.add(
             QgsProcessingParameterRasterDestination(self.OUTPUT, self.tr("Fused images")),
-            self.tr("All fused bands of all dates, in the order of time."),
+            self.tr(
+                "All fused bands of all dates, in the order of time. Give the name of an earlier output to add dates "
+                "to it: those that are still right are kept."
+            ),
         )
         self.add(
             QgsProcessingParameterRasterDestination(
                 self.QUALITY, self.tr("Quality"), optional=True, createByDefault=False
             ),
-            self.tr("The quality codes, one band per date."),
+            self.tr("The quality codes, one band per date. Dates of an earlier run without it are computed again."),
         )
         details = QgsProcessingParameterRasterDestination(
             self.DETAILS, self.tr("Details"), optional=True, createByDefault=False
@@ -218,7 +225,7 @@ class FuseEstarfm(SoilMoistureAlgorithm):
             details,
             self.tr(
                 "Per date the number of similar pixels and, per band, the conversion coefficient and the share of the "
-                "first pair."
+                "first pair. Dates of an earlier run without them are computed again."
             ),
             advanced=True,
         )
@@ -231,6 +238,7 @@ class FuseEstarfm(SoilMoistureAlgorithm):
         from ...core.prepare.fusion.fusion_report import fusion_report
         from ...core.prepare.fusion.fusion_sections import QUALITY
         from ...core.prepare.fusion.options import parse_dates
+        from ...core.report import plural
 
         output = self.raster_output(parameters, self.OUTPUT, context)
         flags, details = (
@@ -248,7 +256,7 @@ class FuseEstarfm(SoilMoistureAlgorithm):
         for note in result.notes:
             progress.warn(note)
         if result.kept:
-            progress.info(f"{result.kept} of {len(result.dates)} dates were complete already and kept.")
+            progress.info(f"Kept from an earlier run: {result.kept} of {plural(len(result.dates), 'date')}.")
         report = fusion_report(result)
         progress.info(report.verdict)
         periods = [one.period for one in result.dates]

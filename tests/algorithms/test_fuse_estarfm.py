@@ -106,6 +106,8 @@ def test_mistakes_are_sentences(fuse: Any, images: Any, tmp_path: Path) -> None:
         ({"DATES": "last summer"}, "no date"),
         ({"WINDOW": 10}, "odd"),
         ({"MINIMUM": 0.6}, "valid range"),
+        ({"UNCERTAINTY": float("nan")}, "uncertainty"),
+        ({"DATES": "2020-06-20/2020-06-01"}, "later date first"),
     ):
         with pytest.raises(QgsProcessingException, match=words):
             fuse(**{"FINE": fine, "COARSE": coarse, "OUTPUT": str(tmp_path / "out.tif"), **changed})

@@ -18,23 +18,26 @@ from ...raster.stack import Band, Stack, StackWriter
 from ...raster.tiles import strips
 from ...statistics import correlation
 from .bands import Image
-from .fused import FALLBACK, FUSED, GAP, ONE_PAIR
+from .fused import GAP
+from .images import ImageReader
 from .kernel import Array
 from .options import FusionOptions
 from .parts import KEY, Kept
 from .plan import Group, Plan, middle
 from .statistics import Moments
-from .streaming import CONVERSION, QUALITY_BAND, SHARE, SIMILAR_BAND, Source
+from .streaming import CONVERSION, COUNTS, QUALITY_BAND, SHARE, SIMILAR_BAND, Source
 
 _BLOCK = 16  # fine pixels along the blocks of the comparison where the coarse layer is on the fine grid itself
 _PICTURE = 500  # pixels along the longer side
 _PICTURES = 3
+LEAST_BLOCKS = 10  # below these a correlation says nothing
 
 
 @dataclass(frozen=True)
 class DateResult:
-    """One fused date. Shares of all pixels; per band (in the plan's order) mean, and of blocks of the fused image
-    against the coarse one: r and mean difference. similar, conversion: means over fused pixels.
+    """One fused date. Shares of all pixels: fallback for want of similar pixels, beyond_range where the fused value was
+    beyond the valid range. Per band (in the plan's order) mean, and of blocks of the fused image against the coarse
+    one: r (NaN of fewer than LEAST_BLOCKS) and mean difference. similar, conversion: means over fused pixels.
     """
 
     period: Period
@@ -44,8 +47,10 @@ class DateResult:
     fused: float
     one_pair: float
     fallback: float
+    beyond_range: float
     gaps: float
     mean: list[float]
+    blocks: int
     r_coarse: list[float]
     bias_coarse: list[float]
     similar: list[float]
@@ -54,14 +59,16 @@ class DateResult:
 
 @dataclass(frozen=True)
 class Picture:
-    """Thinned maps of the first band: coarse, fused, and the fine image nearest in time."""
+    """Thinned maps of one band: coarse, fused, and the fine image nearest in time. quality: None where a date of an
+    earlier run came without.
+    """
 
     period: Period
     nearest: Period
     coarse: Array
     fused: Array
     fine: Array
-    quality: NDArray[np.uint8]
+    quality: NDArray[np.uint8] | None
 
 
 def assemble(
@@ -74,9 +81,10 @@ def assemble(
     output: str | Path,
     quality: str | Path | None,
     details: str | Path | None,
+    mapped: int,
     progress: Progress,
 ) -> tuple[list[DateResult], list[Picture]]:
-    """Copy each date's bands into the outputs, in order of time. Raises Cancelled."""
+    """Copy each date's bands into the outputs, in order of time. mapped: the band of the pictures. Raises Cancelled."""
     images, names = plan.wanted, plan.names
     extra = [SIMILAR_BAND, *(name + kind for name in names for kind in (CONVERSION, SHARE))]
     tags = {"FUSION_METHOD": options.method}
@@ -99,17 +107,20 @@ def assemble(
                 progress.check()
                 progress.set(number / len(images), f"Writing {image.period.label}")
                 key = keys[image.period]
-                copy = _Copy(plan, source, groups[image.period], image, number in shown, image.period in old)
+                copy = _Copy(plan, source, groups[image.period], image, image.period in old)
+                if number in shown:
+                    copy.take_picture(mapped)
+                coded = kept.has(key, [QUALITY_BAND])
                 for band, name in enumerate(names):
                     copy.tags.append(kept.place(key, name)[2])
                     _tag(out, number * len(names) + band + 1, copy.tags[-1])
                 for row0, rows in strips(source.grid.rows, source.grid.cols, copy.block):
                     progress.check()
                     fused = np.stack([sources.read(key, name, row0, rows) for name in names])
-                    code = np.nan_to_num(sources.read(key, QUALITY_BAND, row0, rows), nan=GAP).astype(np.uint8)
+                    code = sources.codes(key, row0, rows) if coded else None
                     for band, layer in enumerate(fused):
                         out.write(number * len(names) + band + 1, layer, row0)
-                    if codes is not None:
+                    if codes is not None and code is not None:
                         codes.write(number + 1, code, row0)
                     for k, name in enumerate(extra if more is not None else []):
                         assert more is not None
@@ -145,24 +156,31 @@ class _Sources:
             self._open[path] = Stack.open(path)
         return self._open[path].read(number, row0, rows)
 
+    def codes(self, key: str, row0: int, rows: int) -> NDArray[np.uint8]:
+        values = self.read(key, QUALITY_BAND, row0, rows)
+        return np.asarray(np.nan_to_num(values, nan=GAP).astype(np.uint8))
+
 
 class _Copy:
     """Gathers the figures and the picture of one date while its strips go by."""
 
-    def __init__(self, plan: Plan, source: Source, group: Group, image: Image, shown: bool, old: bool) -> None:
+    def __init__(self, plan: Plan, source: Source, group: Group, image: Image, old: bool) -> None:
         self._source, self._group, self._image, self._old = source, group, image, old
         self._coarse = source.coarse(image)
         self.block = _block_size(image, source)
         self._thin = max(1, -(-max(source.grid.shape) // _PICTURE))
-        near = min(plan.pairs, key=lambda pair: abs(middle(pair.period) - middle(image.period)))
-        self._near, self._fine = near, source.fine(near.fine) if shown else None
+        self._near = min(plan.pairs, key=lambda pair: abs(middle(pair.period) - middle(image.period)))
+        self._fine: ImageReader | None = None
+        self._mapped = 0
         self._moments = [Moments() for _ in plan.names]
         self._blocks: list[tuple[Array, Array]] = []
-        self._thinned: list[tuple[NDArray[Any], ...]] = []
-        self._codes = np.zeros(4)
+        self._thinned: list[tuple[NDArray[Any] | None, ...]] = []
         self.tags: list[Mapping[str, str]] = []
 
-    def add(self, row0: int, rows: int, fused: Array, code: NDArray[np.uint8]) -> None:
+    def take_picture(self, band: int) -> None:
+        self._fine, self._mapped = self._source.fine(self._near.fine), band
+
+    def add(self, row0: int, rows: int, fused: Array, code: NDArray[np.uint8] | None) -> None:
         coarse = self._coarse.read(row0, rows)
         both = np.isfinite(fused) & np.isfinite(coarse)
         self._blocks.append(
@@ -170,22 +188,27 @@ class _Copy:
         )
         for one, values in zip(self._moments, fused):
             one.add(values)
-        self._codes += [np.count_nonzero(code == kind) for kind in (FUSED, ONE_PAIR, FALLBACK, GAP)]
         if self._fine is not None:
             first = -row0 % self._thin
-            near = self._fine.read(row0, rows)[0]
+            k = self._mapped
+            near = self._fine.read(row0, rows)[k]
             # Copies: a view would keep its whole strip in memory.
             self._thinned.append(
-                tuple(each[first :: self._thin, :: self._thin].copy() for each in (coarse[0], fused[0], near, code))
+                tuple(
+                    None if each is None else each[first :: self._thin, :: self._thin].copy()
+                    for each in (coarse[k], fused[k], near, code)
+                )
             )
 
     def result(self) -> DateResult:
         fused, coarse = (np.concatenate([pair[k] for pair in self._blocks], axis=1) for k in (0, 1))
-        shares = self._codes / self._codes.sum()
-        r, bias = [], []
+        counts = np.array([int(count) for count in self.tags[0][COUNTS].split()])
+        shares = counts / counts.sum()
+        r, bias, blocks = [], [], []
         for one, other in zip(fused, coarse):
             here = np.isfinite(one) & np.isfinite(other)
-            r.append(correlation(one[here], other[here]))
+            blocks.append(int(here.sum()))
+            r.append(correlation(one[here], other[here]) if blocks[-1] >= LEAST_BLOCKS else math.nan)
             bias.append(float((one - other)[here].mean()) if here.any() else math.nan)
         return DateResult(
             period=self._image.period,
@@ -195,8 +218,10 @@ class _Copy:
             fused=float(shares[0]),
             one_pair=float(shares[1]),
             fallback=float(shares[2]),
-            gaps=float(shares[3]),
+            beyond_range=float(shares[3]),
+            gaps=float(shares[4]),
             mean=[one.mean if one.count else math.nan for one in self._moments],
+            blocks=min(blocks),
             r_coarse=r,
             bias_coarse=bias,
             similar=[float(tags.get("SIMILAR_MEAN", "nan")) for tags in self.tags],
@@ -204,12 +229,16 @@ class _Copy:
         )
 
     def picture(self) -> Picture:
-        coarse, fused, fine, code = (np.vstack(parts) for parts in zip(*self._thinned))
-        return Picture(self._image.period, self._near.period, coarse, fused, fine, code.astype(np.uint8))
+        columns = list(zip(*self._thinned))
+        coarse, fused, fine = (np.vstack(parts) for parts in columns[:3])
+        code = None if any(part is None for part in columns[3]) else np.vstack(columns[3])
+        return Picture(self._image.period, self._near.period, coarse, fused, fine, code)
 
 
 def _tag(out: StackWriter, number: int, metadata: Mapping[str, str]) -> None:
-    out.tag(number, {k: metadata[k] for k in (KEY, "PAIRS", "SIMILAR_MEAN", "CONVERSION_MEAN") if k in metadata})
+    out.tag(
+        number, {k: metadata[k] for k in (KEY, COUNTS, "PAIRS", "SIMILAR_MEAN", "CONVERSION_MEAN") if k in metadata}
+    )
 
 
 def _block_size(image: Image, source: Source) -> int:

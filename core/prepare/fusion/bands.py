@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from ...errors import InputError
-from ...raster.periods import Period
+from ...raster.grid import open_raster
+from ...raster.periods import Period, period_in_name
 from ...raster.stack import TARGET, Stack
 
 
@@ -34,7 +36,8 @@ def gather(stacks: Sequence[Stack], side: str, notes: list[str]) -> list[Image]:
     found: dict[Period, dict[str, tuple[Stack, int]]] = {}
     undated: list[str] = []
     for stack in stacks:
-        if not stack.periods:
+        of_file = None if stack.periods else _period_of_file(stack)
+        if not stack.periods and of_file is None:
             raise InputError(
                 f"The {side} layer {stack.name} has no date: write it in the layer's name or in the description of its "
                 "bands, such as 2020-04-02."
@@ -42,15 +45,16 @@ def gather(stacks: Sequence[Stack], side: str, notes: list[str]) -> list[Image]:
         for number, band in enumerate(stack.bands, 1):
             if band.role not in ("", TARGET):
                 continue
-            if band.period is None:
+            period = band.period or of_file
+            if period is None:
                 undated.append(band.name)
                 continue
-            bands = found.setdefault(band.period, {})
+            bands = found.setdefault(period, {})
             if band.name in bands:
                 first = bands[band.name][0]
                 where = f"both in {stack.name}" if first is stack else f"in {first.name} and {stack.name}"
                 raise InputError(
-                    f"The {side} image of {band.period.label} is there twice ({where}, band {band.name!r}): give one "
+                    f"The {side} image of {period.label} is there twice ({where}, band {band.name!r}): give one "
                     "image per date."
                 )
             bands[band.name] = (stack, number)
@@ -91,6 +95,11 @@ def _by_order(fine: Sequence[Image], coarse: Sequence[Image], notes: list[str]) 
     for side, images in (("fine", fine), ("coarse", coarse)):
         for image in images:
             layers = list(dict.fromkeys(stack.name for stack, _ in image.bands.values()))
+            if len(layers) > 1 and any(len(one.bands) < len(image.bands) for one in images):
+                raise InputError(
+                    f"The {side} image of {image.period.label} seems to be there twice ({', '.join(layers[:4])}): give "
+                    "one image per date."
+                )
             if len(layers) > 1:
                 raise InputError(
                     f"There are {len(layers)} {side} layers of {image.period.label} ({', '.join(layers[:4])}), and no "
@@ -121,6 +130,14 @@ def _two_that_differ(counts: dict[tuple[str, int], Image]) -> list[tuple[str, Im
         if not found or len(image.bands) != len(found[0][1].bands):
             found.append((side, image))
     return found[:2]
+
+
+def _period_of_file(stack: Stack) -> Period | None:
+    """The date in the name of the file that a subdataset lies in (`NETCDF:"lst_2020-04-02.nc":lst`)."""
+    if not re.match(r"[A-Za-z][A-Za-z0-9_]{2,}:", stack.path):
+        return None
+    files = open_raster(stack.path).GetFileList() or []
+    return period_in_name(Path(files[0]).stem) if files else None
 
 
 def _names(fine: Sequence[Image], number: int) -> list[str]:

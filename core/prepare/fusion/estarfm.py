@@ -43,7 +43,7 @@ def fuse_estarfm(
     window = Window(options.window, options.halving)
     inner = part.inner
     both = valid_in_all(fine, coarse)[inner]
-    similar_pixels = SimilarPixels(window, fine, coarse, wanted, both, statistics, options, part)
+    similar_pixels = SimilarPixels(window, fine, coarse, wanted, both, statistics, options, part, progress)
     similar_pixels.run(progress.part(0.0, 0.9), compiled)
     alone = {}
     for pair in (0, 1):
@@ -51,8 +51,9 @@ def fuse_estarfm(
         here = valid_in_all(fine[one], coarse[one])[inner] & ~both
         if here.any():
             own = PairStatistics(statistics.fine[one], statistics.coarse[one])
-            alone[pair] = here, SimilarPixels(window, fine[one], coarse[one], wanted, here, own, options, part)
-            alone[pair][1].run(progress.part(0.9, 1.0), compiled)
+            pixels = SimilarPixels(window, fine[one], coarse[one], wanted, here, own, options, part, progress)
+            alone[pair] = here, pixels
+            pixels.run(progress.part(0.9, 1.0), compiled)
     sd_coarse = statistics.pooled_coarse()[1]
     shape = (*wanted.shape[:2], part.rows, part.cols)
     values, similar, share = np.empty(shape), np.empty(shape), np.empty(shape)

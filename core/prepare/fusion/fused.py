@@ -11,8 +11,10 @@ from .kernel import Array
 from .options import FusionOptions
 from .window import Part, Window
 
-# The quality of a fused pixel; of several bands the highest stands.
-FUSED, ONE_PAIR, FALLBACK, GAP = 0, 1, 2, 255
+# The quality of a fused pixel; of several bands the highest stands. FALLBACK: too few similar pixels; BEYOND_RANGE: the
+# fused value was beyond the valid range. Both follow the mean change of the window.
+FUSED, ONE_PAIR, FALLBACK, BEYOND_RANGE, GAP = 0, 1, 2, 3, 255
+CODES = (FUSED, ONE_PAIR, FALLBACK, BEYOND_RANGE, GAP)
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,11 @@ def guarded(
     """(rows, cols): `values` where their `code` is no gap and they are in the valid range, else the fallback."""
     low, high = options.valid_range or (-np.inf, np.inf)
     with np.errstate(invalid="ignore"):
-        good = (code != GAP) & (values >= low) & (values <= high)
+        known = (code != GAP) & np.isfinite(values)
+        good = known & (values >= low) & (values <= high)
     result = np.where(good, values, np.clip(fallback, low, high))
-    return result, np.where(good, code, np.where(np.isfinite(result), FALLBACK, GAP)).astype(np.uint8)
+    why = np.where(known, BEYOND_RANGE, FALLBACK)
+    return result, np.where(good, code, np.where(np.isfinite(result), why, GAP)).astype(np.uint8)
 
 
 def worst(quality: NDArray[np.uint8]) -> NDArray[np.uint8]:

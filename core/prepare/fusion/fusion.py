@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -12,15 +13,18 @@ from ...progress import Progress
 from ...raster.grid import Grid
 from ...raster.periods import Period
 from ...raster.stack import Stack, opened, small_block_cache
+from ...report import plural
 from ..resampling import BILINEAR, METHODS
 from .assembly import DateResult, Picture, assemble
 from .bands import Image
 from .evaluation import LeftOut, leave_one_out
-from .images import check_grids, how_resampled, survey
+from .images import Survey, check_grids, how_resampled, survey
+from .inspection import inspect, is_empty
 from .options import ESTARFM, STARFM, FusionOptions
-from .parts import KEY, Kept, key_of, parts_folder, remove_parts
+from .parts import KEY, Kept, key_of, parts_folder, remove_if_empty, remove_leftovers, remove_parts
 from .plan import Group, Plan, make_plan
-from .streaming import Source, fuse_part, part_bands, passes
+from .statistics import pooled
+from .streaming import QUALITY_BAND, Source, fuse_part, part_bands, passes
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class FusionRun:
 
 @dataclass(frozen=True)
 class FusionResult:
-    """What was made: one row per date, the evaluation, pictures for the report, what the log should say."""
+    """What was made: one row per date, the evaluation, pictures of the band `mapped`, what the log should say."""
 
     plan: Plan
     grid: Grid
@@ -50,6 +54,7 @@ class FusionResult:
     dates: list[DateResult]
     left_out: list[LeftOut]
     pictures: list[Picture]
+    mapped: int
     how_fine: str
     how_coarse: str
     notes: list[str]
@@ -77,18 +82,25 @@ def fuse_layers(
     run.options.check()
     if run.resampling not in METHODS:
         raise InputError(f"Unknown resampling method {run.resampling!r}: choose one of {', '.join(METHODS)}.")
-    if not run.coarse_factor > 0:
+    if not 0 < run.coarse_factor < math.inf:
         raise InputError(f"The factor of the coarse values must be positive, not {run.coarse_factor:g}.")
     outputs = [Path(path).resolve() for path in (output, quality, details) if path]
     if set(outputs) & {Path(layer).resolve() for layer in (*fine, *coarse)}:
         raise InputError("An output is also an input: give the output another name.")
+    folder = parts_folder(output)
+    remove_leftovers(folder, outputs)
     with ExitStack() as stack, small_block_cache():
+        stack.callback(remove_if_empty, folder)
         layers = stack.enter_context(opened([*fine, *coarse]))
         plan = make_plan(layers[: len(fine)], layers[len(fine) :], run.bands, run.dates)
         options = replace(run.options, method=STARFM) if len(plan.pairs) == 1 else run.options
         source = Source(_grid(plan), run.resampling, run.coarse_factor)
         check_grids(plan, source.grid)
         _check_window(options, source.grid, plan.notes)
+        pairs, wanted = plan.pairs, plan.wanted
+        images = [one for pair in pairs for one in (pair.fine, pair.coarse)] + wanted
+        contents = inspect(images, source.grid, progress.part(0.0, 0.02))
+        _check_empty([image for image in wanted if is_empty(image, contents)], wanted, progress)
         found = survey(
             plan,
             source.grid,
@@ -96,37 +108,40 @@ def fuse_layers(
             run.coarse_factor,
             options.valid_range,
             options.method == ESTARFM,
-            progress.part(0.0, 0.05),
+            progress.part(0.02, 0.05),
         )
-        folder = parts_folder(output)
         kept = Kept([*sorted(folder.glob("part-*.tif")), *outputs])
         keys = {
-            image.period: key_of(group, image, plan.names, source, options)
+            image.period: key_of(group, image, plan.names, source, options, contents)
             for group in plan.groups
             for image in group.wanted
         }
-        needed = part_bands(plan.wanted[:1], plan.names, plan.units, details is not None)
+        needed = [
+            band.name
+            for band in part_bands(wanted[:1], plan.names, plan.units, details is not None)
+            if quality or band.name != QUALITY_BAND
+        ]
         old = {period for period, key in keys.items() if kept.has(key, needed)}
         work = _work(plan, old, source.grid, options, details is not None)
         evaluated = 0.8 if run.evaluate and len(plan.pairs) > 2 else 0.9
         done, total = 0, sum(len(images) for _, images in work)
-        for group, images in work:
-            step = progress.part(*(0.05 + (evaluated - 0.05) * at / total for at in (done, done + len(images))))
-            step.set(0.0, f"Fusing {_span(images)}")
-            bands = part_bands(images, plan.names, plan.units, details is not None)
-            path = folder / f"part-{keys[images[0].period]}.tif"
+        for group, batch in work:
+            step = progress.part(*(0.05 + (evaluated - 0.05) * at / total for at in (done, done + len(batch))))
+            step.set(0.0, f"Fusing {_span(batch)}")
+            bands = part_bands(batch, plan.names, plan.units, details is not None)
+            path = folder / f"part-{keys[batch[0].period]}.tif"
             tags = [
                 {KEY: keys[image.period], "PAIRS": ", ".join(pair.period.label for pair in group.pairs)}
-                for image in images
+                for image in batch
             ]
-            fuse_part(path, group, images, bands, source, found.of(group), options, tags, step)
+            fuse_part(path, group, batch, bands, source, found.of(group), options, tags, step)
             kept.add(path)
-            done += len(images)
+            done += len(batch)
         left_out = leave_one_out(plan, source, found, options, progress.part(evaluated, 0.9)) if run.evaluate else []
+        mapped = _mapped_band(plan, found)
         dates, pictures = assemble(
-            plan, source, options, kept, keys, old, output, quality, details, progress.part(0.9, 1.0)
+            plan, source, options, kept, keys, old, output, quality, details, mapped, progress.part(0.9, 1.0)
         )
-        pairs = plan.pairs
         result = FusionResult(
             plan,
             source.grid,
@@ -135,8 +150,9 @@ def fuse_layers(
             dates,
             left_out,
             pictures,
+            mapped,
             how_resampled([pair.fine for pair in pairs], source.grid, run.resampling),
-            how_resampled([*(pair.coarse for pair in pairs), *plan.wanted], source.grid, run.resampling),
+            how_resampled([*(pair.coarse for pair in pairs), *wanted], source.grid, run.resampling),
             [*plan.notes, *_date_notes(dates)],
         )
     remove_parts(folder)
@@ -146,6 +162,29 @@ def fuse_layers(
 def _grid(plan: Plan) -> Grid:
     stack: Stack = next(iter(plan.pairs[0].fine.bands.values()))[0]
     return stack.grid
+
+
+def _check_empty(empty: Sequence[Image], wanted: Sequence[Image], progress: Progress) -> None:
+    if len(empty) == len(wanted):
+        raise InputError(
+            f"The coarse {'image' if len(empty) == 1 else 'images'} to predict from "
+            f"({_listed([image.period.label for image in empty])}) "
+            f"{'has' if len(empty) == 1 else 'have'} no valid pixel within the fine images: check extents, reference "
+            "systems and nodata."
+        )
+    for image in empty:
+        progress.warn(
+            f"The coarse image of {image.period.label} ({image.layer}) has no valid pixel within the fine images: "
+            "that date will be empty."
+        )
+
+
+def _mapped_band(plan: Plan, found: Survey) -> int:
+    """Near infrared, which shows most, or the band that varies most."""
+    if "nir" in plan.names:
+        return plan.names.index("nir")
+    spread = [pooled([image[band] for image in found.fine.values()]).sd for band in range(len(plan.names))]
+    return spread.index(max(spread))
 
 
 def _check_window(options: FusionOptions, grid: Grid, notes: list[str]) -> None:
@@ -178,8 +217,8 @@ def _date_notes(dates: Sequence[DateResult]) -> list[str]:
     notes = []
     if beyond:
         notes.append(
-            f"{len(beyond)} of {len(dates)} dates lie before or after all pairs ({_listed(beyond)}): they rest on "
-            "extrapolation from the nearest two."
+            f"{len(beyond)} of {plural(len(dates), 'date')} {'lies' if len(beyond) == 1 else 'lie'} before or after "
+            f"all pairs ({_listed(beyond)}): extrapolation from the nearest two."
         )
     if empty:
         notes.append(f"No pixel could be predicted on {_listed(empty)}: the coarse image has no valid pixel there.")

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from ...report import KeyFigure, Report, Section, Text, fmt, percent, plural
+from .assembly import LEAST_BLOCKS
+from .bands import Image
 from .evaluation import FUSION, LINEAR, NEAREST, LeftOut
 from .fusion import FusionResult
-from .fusion_sections import agreement, date_table, evaluation, maps, series
+from .fusion_sections import agreement, date_table, evaluation, maps, pairs_table, series
 from .options import CHANGES, ESTARFM, NO_CONVERSION, POOLED, STARFM, range_label
 
 _NAMES = {ESTARFM: "ESTARFM", STARFM: "STARFM"}
@@ -21,6 +23,8 @@ _CONVERSION = {
     NO_CONVERSION: "none (1)",
 }
 _ALIKE = 0.02  # relative difference of RMSE that decides nothing
+_CLEAR, _MOST = 0.05, 2 / 3  # a gain, and the share of cases that win, that make fusion better
+_LARGE = 0.1  # share of pixels that are no more than a fallback
 
 
 def fusion_report(result: FusionResult) -> Report:
@@ -29,12 +33,11 @@ def fusion_report(result: FusionResult) -> Report:
     dates = result.dates
     span = dates[0].period.label + (f" to {dates[-1].period.label}" if len(dates) > 1 else "")
     lines, tone = _verdict(result)
-    kinds = "fused", "one_pair", "fallback", "gaps"
-    fused, single, fallback, gaps = (float(np.mean([getattr(one, kind) for one in dates])) for kind in kinds)
-    rest = f"{percent(single)} from one pair, {percent(fallback)} fallback, {percent(gaps)} without value"
+    kinds = "fused", "one_pair", "fallback", "beyond_range", "gaps"
+    fused, single, few, out, gaps = (_share(result, kind) for kind in kinds)
+    rest = f"{percent(single)} from one pair, {percent(few + out)} fallback, {percent(gaps)} without value"
     ratio = rmse_ratio(result.left_out, LINEAR)
     against = f"{percent(abs(1 - ratio))} {'lower' if ratio < 1 else 'higher'}" if math.isfinite(ratio) else fmt(None)
-    table = date_table(result)
     return Report(
         title="Image fusion",
         subtitle=f"{name}: {plural(len(dates), 'date')} ({span}) of {', '.join(result.plan.names)} at "
@@ -45,18 +48,18 @@ def fusion_report(result: FusionResult) -> Report:
             KeyFigure("Dates", fmt(len(dates)), f"{fmt(result.kept)} kept from an earlier run"),
             KeyFigure("Pixels fused", percent(fused), rest),
             KeyFigure("RMSE against linear interpolation", against, "of fine images left out between two pairs"),
-            KeyFigure("R with the coarse images", fmt(_mean_r(result), 2), "of means over coarse cells"),
+            KeyFigure("R with the coarse images", fmt(_mean_r(result), 2), _cells(result)),
         ],
         sections=[
             Section("Is it better than what is had without it?", evaluation(result)),
-            Section("Which pairs for which date", [table, *series(result)]),
+            Section("Which pairs for which date", [*series(result), pairs_table(result)]),
             Section("Maps", maps(result)),
             Section("Agreement with the coarse images", [agreement(result)]),
             *([Section("Notes", [Text("\n".join(f"- {note}" for note in result.notes))])] if result.notes else []),
         ],
         details=_details(result),
         data=_data(result),
-        main_table=table,
+        main_table=date_table(result),
     )
 
 
@@ -75,24 +78,48 @@ def rmse_ratio(left_out: Sequence[LeftOut], method: str, enclosed: bool = True) 
 def _verdict(result: FusionResult) -> tuple[list[str], str]:
     lines, tone = _skill(result)
     dates = result.dates
+    gaps = _share(result, "gaps")
+    if gaps == 1.0:
+        first = "No pixel could be fused: the coarse images have no valid pixel where the fine ones have."
+        return [first, *lines], "bad"
     beyond = [one for one in dates if not one.enclosed and len(one.pairs) == 2]
     if result.method == STARFM and result.run.options.method == ESTARFM:
         lines.append("There is one pair of images only, so STARFM was used in place of ESTARFM.")
     if beyond:
-        lines.append(
-            f"{plural(len(beyond), 'date')} of {fmt(len(dates))} lie before or after all pairs: trust these least."
+        lies = "lies" if len(beyond) == 1 else "lie"
+        most = len(beyond) > len(dates) / 2
+        lines.insert(
+            0 if most else len(lines),
+            f"{fmt(len(beyond))} of {plural(len(dates), 'date')} {lies} before or after all pairs: trust "
+            f"{'it' if len(beyond) == 1 else 'these'} least.",
         )
-    if float(np.mean([one.fallback for one in dates])) > 0.1:
+        tone = "bad" if most else tone
+    few, out = (_share(result, kind) / (1 - gaps) for kind in ("fallback", "beyond_range"))
+    if few > _LARGE:
         lines.append(
-            f"{percent(float(np.mean([one.fallback for one in dates])))} of the pixels have too few similar pixels: "
-            "they follow the mean change of their window."
+            f"{percent(few)} of the pixels have too few similar pixels: they follow the mean change of their window. "
+            "Take fewer classes or a larger window."
         )
-    if all(one.gaps == 1.0 for one in dates):
-        return [
-            "No pixel could be fused: the coarse images have no valid pixel where the fine ones have.",
-            *lines,
-        ], "bad"
-    return lines, tone
+    if out > _LARGE / 10:
+        valid = range_label(result.run.options.valid_range)
+        lines.append(
+            f"{percent(out)} of the pixels came out beyond the valid range ({valid}) and follow the mean change of "
+            "their window: check the range, scales and units."
+        )
+    if few + out > 0.5:
+        lines.insert(0, f"Hardly a fusion: {percent(few + out)} of the pixels are a fallback.")
+    return lines, "bad" if out > _LARGE or few + out > 0.5 else tone
+
+
+def _share(result: FusionResult, kind: str) -> float:
+    return float(np.mean([getattr(one, kind) for one in result.dates]))
+
+
+def _cells(result: FusionResult) -> str:
+    least, most = (choose(one.blocks for one in result.dates) for choose in (min, max))
+    number = fmt(most) if least == most else f"{fmt(least)} to {fmt(most)}"
+    few = ": too few" if most < LEAST_BLOCKS else ""
+    return f"of means over {number} coarse cell{'' if least == most == 1 else 's'}{few}"
 
 
 def _skill(result: FusionResult) -> tuple[list[str], str]:
@@ -108,8 +135,15 @@ def _skill(result: FusionResult) -> tuple[list[str], str]:
     linear, nearest = rmse_ratio(inside, LINEAR), rmse_ratio(inside, NEAREST)
     cases = [(one, band) for one in inside for band in one.scores[FUSION]]
     wins = sum(one.scores[FUSION][band].rmse < one.scores[LINEAR][band].rmse for one, band in cases)
-    count = f"in {fmt(wins)} of {fmt(len(cases))} cases ({plural(len(inside), 'left-out image')}, each band)"
-    if linear < 1 - _ALIKE:
+    each = ", each band" if len(result.plan.names) > 1 else ""
+    count = f"in {fmt(wins)} of {plural(len(cases), 'case')} ({plural(len(inside), 'left-out image')}{each})"
+    if linear < 1 - _ALIKE and (linear > 1 - _CLEAR or wins < _MOST * len(cases)):
+        text = (
+            f"Mixed: fusion has an RMSE {percent(1 - linear)} lower than linear interpolation of the fine images, "
+            f"lower {count}."
+        )
+        tone = "neutral"
+    elif linear < 1 - _ALIKE:
         text = (
             f"Fusion is better than linear interpolation of the fine images: RMSE {percent(1 - linear)} lower, {count}."
         )
@@ -162,10 +196,16 @@ def _details(result: FusionResult) -> dict[str, Any]:
         "Uncertainty": f"{options.uncertainty:g} standard deviations",
         "Valid range": range_label(options.valid_range),
         "Zero bias": "yes" if options.zero_bias else "no",
-        "Fine layers": f"on the grid of the first: {result.how_fine}",
-        "Coarse layers": f"to the fine grid: {result.how_coarse}",
+        "Fine layers": _layers([pair.fine for pair in result.plan.pairs]),
+        "Coarse layers": _layers([*(pair.coarse for pair in result.plan.pairs), *result.plan.wanted]),
+        "To the grid of the first fine layer": f"fine layers {result.how_fine}; coarse layers {result.how_coarse}",
         "Factor of the coarse values": f"{result.run.coarse_factor:g}",
     }
+
+
+def _layers(images: Sequence[Image]) -> str:
+    names = list(dict.fromkeys(stack.name for image in images for stack, _ in image.bands.values()))
+    return ", ".join(names[:8]) + (f" and {fmt(len(names) - 8)} more" if len(names) > 8 else "")
 
 
 def _data(result: FusionResult) -> dict[str, Any]:
@@ -178,10 +218,11 @@ def _data(result: FusionResult) -> dict[str, Any]:
         "kept": result.kept,
         "kept_dates": [one.period.label for one in result.dates if one.kept],
         "beyond_pairs": [one.period.label for one in result.dates if not one.enclosed],
-        "fused_share": float(np.mean([one.fused for one in result.dates])),
-        "one_pair_share": float(np.mean([one.one_pair for one in result.dates])),
-        "fallback_share": float(np.mean([one.fallback for one in result.dates])),
-        "gap_share": float(np.mean([one.gaps for one in result.dates])),
+        "fused_share": _share(result, "fused"),
+        "one_pair_share": _share(result, "one_pair"),
+        "fallback_share": _share(result, "fallback"),
+        "beyond_range_share": _share(result, "beyond_range"),
+        "gap_share": _share(result, "gaps"),
         "rmse_ratio_linear": linear,
         "rmse_ratio_nearest": nearest,
         "r_coarse": _mean_r(result),

@@ -22,7 +22,6 @@ from .options import range_label
 from .plan import Group, Plan
 from .statistics import Moments, PairStatistics, pooled
 
-_FILLS = (-9999.0, -32768.0, -99999.0, -28672.0)
 _KELVIN = 273.15
 
 
@@ -37,15 +36,10 @@ class ImageReader:
         ]
 
     def read(self, row0: int, rows: int) -> Array:
-        """(bands, rows, cols). Raises InputError for a fill value that is not declared as nodata."""
+        """(bands, rows, cols)."""
         out = np.empty((len(self._sources), rows, self._grid.cols))
         for values, (stack, band, resampler) in zip(out, self._sources):
-            if resampler is not None:
-                values[:] = resampler.read(row0, rows)
-            else:
-                values[:] = stack.read(band, row0, rows)
-                if stack.nodata(band) is None and np.isfinite(values).any():
-                    _check_fill(float(np.nanmin(values)), stack)
+            values[:] = stack.read(band, row0, rows) if resampler is None else resampler.read(row0, rows)
         return out if self._factor == 1.0 else out * self._factor
 
 
@@ -106,9 +100,11 @@ def survey(
         for row0, rows in strips(grid.rows, grid.cols):
             step.check()
             step.set(row0 / grid.rows, f"Reading the pair of {pair.period.label}")
-            images = [reader.read(row0, rows) for reader in readers]
-            for own, image in zip(moments, images):
-                for band, values in zip(own, image):
+            images = []
+            for own, reader in zip(moments, readers):
+                images.append(reader.read(row0, rows))
+                for band, values in zip(own, images[-1]):
+                    step.check()
                     band.add(values)
             if valid_range is not None:
                 seen = images[0][np.isfinite(images[0])]
@@ -156,11 +152,3 @@ def _check_scale(plan: Plan, found: Survey) -> None:
                 f"Fine and coarse values of {name!r} differ by about 273: one side seems to be in degrees Celsius and "
                 "the other in kelvin; bring both to one unit."
             )
-
-
-def _check_fill(low: float, stack: Stack) -> None:
-    if low in _FILLS or low < -1e30:
-        raise InputError(
-            f"{stack.name} holds the value {low:g} but declares no nodata value: set {low:g} as nodata in its layer "
-            "(GDAL 'Translate', or gdal_edit -a_nodata) and run again."
-        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -48,8 +49,11 @@ class FusionOptions:
             )
         if self.window < 3 or self.window % 2 == 0:
             raise InputError(f"The window is an odd number of pixels, 3 or more, not {self.window}.")
-        if not self.classes > 0 or self.halving < 0 or self.uncertainty < 0:
-            raise InputError("The number of classes must be positive, halving distance and uncertainty not negative.")
+        numbers = self.classes, self.halving, self.uncertainty
+        if not all(map(math.isfinite, numbers)) or self.classes <= 0 or self.halving < 0 or self.uncertainty < 0:
+            raise InputError(
+                "The number of classes must be a positive number, halving distance and uncertainty 0 or more."
+            )
         if not 0 < self.significance <= 1:
             raise InputError(f"The significance lies between 0 and 1, not at {self.significance}.")
         if self.valid_range is not None and not self.valid_range[0] < self.valid_range[1]:
@@ -78,7 +82,7 @@ def range_label(ends: tuple[float, float] | None) -> str:
 
 
 def parse_dates(texts: Sequence[str]) -> list[Period]:
-    """Days (2020-03-17), months (2020-05) and spans with both ends included (2020-06-01/2020-06-20).
+    """Days (2020-03-17), months (2020-05), years (2020) and spans with both ends included (2020-06-01/2020-06-20).
 
     Raises InputError for anything else.
     """
@@ -86,9 +90,16 @@ def parse_dates(texts: Sequence[str]) -> list[Period]:
 
 
 def _dates(text: str) -> Period:
-    ends = [period_in_name(part.strip()) for part in text.split("/")]
+    ends = [_date(part.strip()) for part in text.split("/")]
     known = [one for one in ends if one is not None]
     if len(known) != len(ends) or len(ends) > 2:
-        raise InputError(f"{text!r} is no date: write days, months or spans, such as 2020-06-01/2020-06-20.")
-    last: dt.date = known[-1].end
-    return Period(known[0].start, last)
+        raise InputError(f"{text!r} is no date: write days, months, years or spans, such as 2020-06-01/2020-06-20.")
+    if known[-1].start < known[0].start:
+        raise InputError(f"{text!r} has its later date first: write {'/'.join(reversed(text.split('/')))}.")
+    return Period(known[0].start, known[-1].end)
+
+
+def _date(text: str) -> Period | None:
+    if re.fullmatch(r"(19|20)\d\d", text):
+        return Period(dt.date(int(text), 1, 1), dt.date(int(text) + 1, 1, 1))
+    return period_in_name(text)

@@ -5,36 +5,46 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from ...errors import InputError
 from ...raster.grid import open_raster
-from ...raster.stack import Band
 from .bands import Image
+from .inspection import Contents
 from .options import FusionOptions
 from .plan import Group
 from .streaming import Source
 
 KEY = "FUSION_KEY"
-_VERSION = 1  # of the method: raise it where the same inputs give other values
+_VERSION = 2  # of the method: raise it where the same inputs give other values
 Place = tuple[str, int, Mapping[str, str]]  # file, 1-based band, its metadata
 
 
-def key_of(group: Group, image: Image, names: Sequence[str], source: Source, options: FusionOptions) -> str:
-    """What a fused date rests on, in short: inputs as they are on disk, grid and options."""
+def key_of(
+    group: Group, image: Image, names: Sequence[str], source: Source, options: FusionOptions, contents: Contents
+) -> str:
+    """What a fused date rests on, in short: the values of its images, grid and options.
+
+    Values rather than files: a layer may be a catalogue of others, lie in an archive, or change in place.
+    """
+
+    def values(one: Image) -> list[str]:
+        return [contents[stack.path, number].digest for stack, number in one.bands.values()]
+
     content = [
         _VERSION,
         asdict(options),
         source.method,
         source.factor,
+        source.grid.crs_wkt,
         source.grid.transform,
         source.grid.shape,
         list(names),
-        [(_identity(pair.fine), _identity(pair.coarse)) for pair in group.pairs],
-        _identity(image),
+        [(pair.period.label, values(pair.fine), values(pair.coarse)) for pair in group.pairs],
+        (image.period.label, values(image)),
     ]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
 
@@ -62,8 +72,8 @@ class Kept:
     def place(self, key: str, name: str) -> Place:
         return self._places[key, name]
 
-    def has(self, key: str, bands: Iterable[Band]) -> bool:
-        return all((key, band.name) in self._places for band in bands)
+    def has(self, key: str, names: Iterable[str]) -> bool:
+        return all((key, name) in self._places for name in names)
 
 
 def parts_folder(output: str | Path) -> Path:
@@ -80,12 +90,19 @@ def remove_parts(folder: Path) -> None:
         folder.rmdir()
 
 
-def _identity(image: Image) -> list[tuple[str, int, float, int]]:
-    found = []
-    for stack, number in image.bands.values():
-        changed, size = 0.0, 0
-        with contextlib.suppress(OSError):  # a subdataset has no file of its own name
-            status = os.stat(stack.path)
-            changed, size = status.st_mtime, status.st_size
-        found.append((os.path.abspath(stack.path), number, changed, size))
-    return found
+def remove_leftovers(folder: Path, outputs: Iterable[Path]) -> None:
+    """Remove what a killed run has left half written: in the folder of parts, and beside the outputs."""
+    for place, stem, suffix in [
+        (folder, "part-[0-9a-f]{32}", ".tif"),
+        *((path.parent, re.escape(path.stem), re.escape(path.suffix)) for path in outputs),
+    ]:
+        half_written = re.compile(rf"\.{stem}-[0-9a-f]{{8}}{suffix}(\.aux\.xml|\.ovr|\.msk)?")
+        with contextlib.suppress(OSError):
+            for path in place.iterdir():
+                if half_written.fullmatch(path.name):
+                    path.unlink()
+
+
+def remove_if_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()

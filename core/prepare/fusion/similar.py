@@ -30,10 +30,11 @@ class SimilarPixels:
         statistics: PairStatistics,
         options: FusionOptions,
         part: Part,
+        progress: Progress,
     ) -> None:
         """fine, coarse (1 or 2 pairs, bands, rows, cols), wanted (dates, bands, rows, cols) with the halo of `part`.
 
-        centres (rows, cols of the part): the pixels whose neighbours are looked for.
+        centres (rows, cols of the part): the pixels whose neighbours are looked for. Raises Cancelled.
         """
         usable = valid_in_all(fine, coarse)
         self._window, self._options, self._pairs = window, options, len(fine)
@@ -60,6 +61,7 @@ class SimilarPixels:
         self._regression: list[list[int]] = []
         self._wanted: dict[tuple[int, int], tuple[int, int, int, int]] = {}
         for band in range(fine.shape[1]):
+            progress.check()
             x = padded(coarse[-1, band] - coarse[0, band])
             self._between.append(self._weigh(weight * x))
             if self._conversion == CHANGES:
@@ -75,6 +77,7 @@ class SimilarPixels:
                 fields = (c.sum(0), f.sum(0), (c * c).sum(0), (c * f).sum(0), (f * f).sum(0))
                 self._regression.append([self._add(v) for v in fields])
             for date, image in enumerate(wanted[:, band]):
+                progress.check()
                 known = padded(np.isfinite(image).astype(float))
                 since_first = np.where(known > 0, padded(image - coarse[0, band]), 0.0)
                 if np.array_equal(known, one):

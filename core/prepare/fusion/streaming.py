@@ -11,10 +11,10 @@ import numpy as np
 from ...progress import Progress
 from ...raster.grid import Grid
 from ...raster.stack import Band, StackWriter
-from ...raster.tiles import PIXELS, strips
+from ...raster.tiles import PIXELS
 from .bands import Image
 from .estarfm import fuse_estarfm
-from .fused import Fused
+from .fused import CODES, FUSED, Fused
 from .images import ImageReader
 from .kernel import Array
 from .options import ESTARFM, FusionOptions
@@ -25,8 +25,11 @@ from .window import Part
 
 QUALITY_BAND, SIMILAR_BAND = "fusion_quality", "similar_pixels"
 CONVERSION, SHARE = "_conversion", "_first_pair"
-_COLUMNS = 1024  # of the pieces that are computed at once
-_MEMORY = 192e6  # bytes that the wanted dates of one pass may take
+COUNTS = "FUSION_COUNTS"  # pixels of each quality code, in the metadata of fused bands
+_ROWS, _COLUMNS = 2048, 1024  # of the pieces that are computed at once, at most
+_LEAST = 64  # rows and columns of a piece: with fewer most of the work is its halo
+_MOST_DATES = 64  # of a pass
+_STRIP_MEMORY, _PIECE_MEMORY = 128e6, 320e6  # bytes that the images of a strip and the fields of a piece may take
 _BLOCK, _BLOCK_CACHE = 256, 128 * 2**20  # rows of a file's blocks, bytes of them
 
 
@@ -50,17 +53,34 @@ def passes(
 ) -> list[list[Image]]:
     """The wanted images of a group in batches that are fused together: the search for similar pixels serves all.
 
-    As many as memory holds, and as many as GDAL's cache holds rows of blocks of: else it would read and write blocks
-    again and again.
+    As many as leave pieces of a fair size, and as many as GDAL's cache holds rows of blocks of: else it would read and
+    write blocks again and again.
     """
-    halo, bands = options.window - 1, len(names)
-    height = min(grid.rows, max(1, PIXELS // grid.cols))
-    width = min(grid.cols, _COLUMNS)
-    each = 8 * bands * ((height + halo) * grid.cols + 9 * (height + halo) * (width + halo))
-    blocks = _BLOCK_CACHE // (4 * _BLOCK * grid.cols) - 4 * bands
-    written = bands + 1 + (1 + 2 * bands if details else 0)
-    number = max(1, min(int(_MEMORY / each), blocks // (bands + written)))
+    if not group.wanted:
+        return []
+    bands = len(names)
+    blocks = _BLOCK_CACHE // (4 * _BLOCK * grid.cols) - _on_grid([pair.fine for pair in group.pairs], grid)
+    blocks -= _on_grid([pair.coarse for pair in group.pairs], grid)
+    each = bands + 1 + (1 + 2 * bands if details else 0) + _on_grid(group.wanted[:1], grid)
+    number = max(1, min(_MOST_DATES, blocks // each, len(group.wanted)))
+    least = max(_LEAST, options.window - 1)
+    while number > 1 and any(
+        size < min(least, whole) for size, whole in zip(piece_size(bands, number, grid, options), grid.shape)
+    ):
+        number -= 1
     return [group.wanted[start : start + number] for start in range(0, len(group.wanted), number)]
+
+
+def piece_size(bands: int, dates: int, grid: Grid, options: FusionOptions) -> tuple[int, int]:
+    """Rows and columns that are computed at once, so that memory is the same whatever there is to fuse."""
+    halo = options.window - 1
+    strip = 8 * bands * (4 + dates) * grid.cols  # of a row
+    height = min(_ROWS, max(1, PIXELS // grid.cols), max(_LEAST // 4, int(_STRIP_MEMORY / strip) - halo))
+    # Doubles of a pixel: the tests with both their limits; fields as they are made, laid out and summed up, with four
+    # of each date where its gaps are its own; what comes out.
+    pixel = 8 * (6 * bands + 3 * (2 + bands * (5 + 4 * dates)) + 5 * bands * dates)
+    width = min(_COLUMNS, max(_LEAST // 4, int(_PIECE_MEMORY / pixel) // (height + halo) - halo))
+    return min(height, grid.rows), min(width, grid.cols)
 
 
 def part_bands(images: Sequence[Image], names: Sequence[str], units: Sequence[str], details: bool) -> list[Band]:
@@ -90,6 +110,7 @@ def fuse_part(
     per_date = len(bands) // len(images)
     names = list(images[0].bands)
     totals = np.zeros((len(images), len(names), 3))
+    counts = np.zeros((len(images), len(CODES)), np.int64)
     with StackWriter(path, source.grid, bands) as out:
 
         def write(row0: int, col0: int, fused: Fused) -> None:
@@ -103,7 +124,8 @@ def fuse_part(
                         layers += [fused.conversion[band], fused.share[date, band]]
                 for number, values in enumerate(layers, first):
                     out.write(number, values, row0, col0)
-                seen = fused.quality[date] == 0
+                counts[date] += [np.count_nonzero(fused.quality[date] == code) for code in CODES]
+                seen = fused.quality[date] == FUSED
                 for band in range(len(names)):
                     totals[date, band] += (
                         seen.sum(),
@@ -115,7 +137,7 @@ def fuse_part(
         for date, own in enumerate(tags):
             for band in range(per_date):
                 number = date * per_date + band + 1
-                out.tag(number, own)
+                out.tag(number, {**own, COUNTS: " ".join(str(count) for count in counts[date])})
                 if band < len(names) and totals[date, band, 0]:
                     count, similar, conversion = totals[date, band]
                     means = {"SIMILAR_MEAN": similar / count, "CONVERSION_MEAN": conversion / count}
@@ -136,12 +158,17 @@ def fuse_rows(
     """Fuse rows row0 … row0+rows (all) of the grid and hand them to `write` piece by piece. Raises Cancelled."""
     grid, half = source.grid, options.window // 2
     rows = grid.rows - row0 if rows is None else rows
+    height, width = piece_size(len(images[0].bands), len(images), grid, options)
     fine = [source.fine(pair.fine) for pair in group.pairs]
     coarse = [source.coarse(pair.coarse) for pair in group.pairs]
-    wanted = [source.coarse(image) for image in images]
+    wanted = []
+    for image in images:
+        progress.check()
+        wanted.append(source.coarse(image))
     fuse = fuse_estarfm if options.method == ESTARFM and len(group.pairs) == 2 else fuse_starfm
-    for start, height in strips(rows, grid.cols):
-        first, last = max(0, row0 + start - half), min(grid.rows, row0 + start + height + half)
+    for start in range(0, rows, height):
+        count = min(height, rows - start)
+        first, last = max(0, row0 + start - half), min(grid.rows, row0 + start + count + half)
 
         def read(readers: Sequence[ImageReader], first: int = first, last: int = last) -> Array:
             out = np.empty((len(readers), len(images[0].bands), last - first, grid.cols))
@@ -151,11 +178,16 @@ def fuse_rows(
             return out
 
         stacks = read(fine), read(coarse), read(wanted)
-        for col0 in range(0, grid.cols, _COLUMNS):
-            width = min(_COLUMNS, grid.cols - col0)
-            left, right = max(0, col0 - half), min(grid.cols, col0 + width + half)
-            begin = (start + height * col0 / grid.cols) / rows
-            step = progress.part(begin, begin + height * width / grid.cols / rows)
+        for col0 in range(0, grid.cols, width):
+            across = min(width, grid.cols - col0)
+            left, right = max(0, col0 - half), min(grid.cols, col0 + across + half)
+            begin = (start + count * col0 / grid.cols) / rows
+            step = progress.part(begin, begin + count * across / grid.cols / rows)
             one, other, now = (stack[..., left:right] for stack in stacks)
-            part = Part(row0 + start - first, height, col0 - left, width)
+            part = Part(row0 + start - first, count, col0 - left, across)
             write(row0 + start, col0, fuse(one, other, now, options, statistics, part, step))
+
+
+def _on_grid(images: Sequence[Image], grid: Grid) -> int:
+    """Bands that are as large as the fused ones."""
+    return sum(stack.grid.same_as(grid) for image in images for stack, _ in image.bands.values())

@@ -74,6 +74,7 @@ class Window:
         room = -(-count // _LANES) * _LANES
         fields = np.zeros((*tested.shape[1:], room))
         for k, values in enumerate([*weighted, *counted]):
+            progress.check()
             fields[..., k] = values
         factors = np.ones((len(self.shifts), room))
         factors[:, : len(weighted)] = self.nearness[:, None]

@@ -10,6 +10,8 @@ import pytest
 from osgeo import gdal, osr
 
 sys.path.insert(0, str(Path(__file__).parent))
+from fusion_layers import COARSE, FINE
+
 gdal.UseExceptions()
 
 
@@ -90,3 +92,20 @@ def layer(tmp_path):
         return str(path)
 
     return write
+
+
+@pytest.fixture
+def layers(scene, layer):
+    """layers(...): paths of two fine and four coarse layers, and their values."""
+
+    def make(bands=1, gaps=0.0, names=None, other=None, **options):
+        fine, coarse, wanted = scene(bands, gaps, dates=2)
+        names = names or ["red", "nir", "swir"][:bands]
+        coarse = [coarse[0], *wanted, coarse[1]]
+        return (
+            [layer(f"fine/f_{day}", values, names, **options) for day, values in zip(FINE, fine)],
+            [layer(f"coarse/c_{day}", values, other or names, **options) for day, values in zip(COARSE, coarse)],
+            (fine, np.stack([coarse[0], coarse[3]]), wanted),
+        )
+
+    return make

@@ -8,8 +8,9 @@ import pytest
 
 from soilmoisture.core.errors import Cancelled
 from soilmoisture.core.prepare.fusion.estarfm import fuse_estarfm
-from soilmoisture.core.prepare.fusion.fused import FALLBACK, FUSED, GAP, ONE_PAIR
+from soilmoisture.core.prepare.fusion.fused import BEYOND_RANGE, FALLBACK, FUSED, GAP, ONE_PAIR
 from soilmoisture.core.prepare.fusion.options import CHANGES, NO_CONVERSION, POOLED, FusionOptions
+from soilmoisture.core.prepare.fusion.similar import SimilarPixels
 from soilmoisture.core.prepare.fusion.statistics import PairStatistics
 from soilmoisture.core.prepare.fusion.window import Part
 
@@ -244,7 +245,9 @@ def test_values_beyond_the_valid_range_are_replaced_and_flagged(scene):
     free, held = fused(*images), fused(*images, valid_range=(-1.0, 1.0))
     beyond = (free.values[0, 0] < -1) | (free.values[0, 0] > 1)
     assert beyond.any() and np.nanmin(held.values) >= -1 and np.nanmax(held.values) <= 1
-    assert (held.quality[0][beyond] == FALLBACK).all()
+    few = free.quality[0] == FALLBACK
+    assert (held.quality[0][beyond & few] == FALLBACK).all() and (beyond & few).any()
+    assert (held.quality[0][beyond & ~few] == BEYOND_RANGE).all() and (beyond & ~few).any()
     np.testing.assert_array_equal(held.values[0, 0][~beyond], free.values[0, 0][~beyond])
 
 
@@ -282,3 +285,10 @@ def test_a_distance_at_which_neighbours_count_half(scene):
 def test_it_stops_when_asked_to(scene, cancels_after):
     with pytest.raises(Cancelled):
         fuse_estarfm(*scene(), SMALL, progress=cancels_after(0))
+
+
+def test_cancelling_does_not_wait_for_the_fields_of_many_bands(scene, monkeypatch, cancels_after):
+    """The cancel button is looked at for each band and date before the search begins."""
+    monkeypatch.setattr(SimilarPixels, "run", lambda *_: pytest.fail("the search has begun"))
+    with pytest.raises(Cancelled):
+        fuse_estarfm(*scene(6, dates=3), FusionOptions(window=9), progress=cancels_after(20))

@@ -1,56 +1,25 @@
-"""From layers to a dated stack: dates, bands, grids, strips, resuming, and what cannot be fused."""
+"""From layers to a dated stack: dates, bands, grids, strips."""
 
 from __future__ import annotations
 
-import os
-import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fusion_layers import COARSE, FINE, RUN, SMALL, read, refused
 from osgeo import gdal
 
-from soilmoisture.core.errors import Cancelled, InputError
+from soilmoisture.core.errors import InputError
 from soilmoisture.core.prepare.fusion import streaming
+from soilmoisture.core.prepare.fusion.bands import Image
 from soilmoisture.core.prepare.fusion.estarfm import fuse_estarfm
 from soilmoisture.core.prepare.fusion.fusion import FusionRun, fuse_layers
 from soilmoisture.core.prepare.fusion.options import STARFM, FusionOptions, parse_dates
+from soilmoisture.core.prepare.fusion.plan import Group, Pair
 from soilmoisture.core.prepare.fusion.starfm import fuse_starfm
+from soilmoisture.core.raster.grid import ease_grid
 from soilmoisture.core.raster.periods import period_in_name
 from soilmoisture.core.raster.stack import Band, Stack, StackWriter
-
-FINE, COARSE = ("2020-05-01", "2020-06-01"), ("2020-05-01", "2020-05-11", "2020-05-21", "2020-06-01")
-SMALL = FusionOptions(window=9)
-RUN = FusionRun(SMALL)
-
-
-@pytest.fixture
-def layers(scene, layer):
-    """layers(...): paths of two fine and four coarse layers, and their values."""
-
-    def make(bands=1, gaps=0.0, names=None, other=None, **options):
-        fine, coarse, wanted = scene(bands, gaps, dates=2)
-        names = names or ["red", "nir", "swir"][:bands]
-        coarse = [coarse[0], *wanted, coarse[1]]
-        return (
-            [layer(f"fine/f_{day}", values, names, **options) for day, values in zip(FINE, fine)],
-            [layer(f"coarse/c_{day}", values, other or names, **options) for day, values in zip(COARSE, coarse)],
-            (fine, np.stack([coarse[0], coarse[3]]), wanted),
-        )
-
-    return make
-
-
-def read(path):
-    with Stack.open(path) as stack:
-        return np.stack([stack.read(number) for number in range(1, len(stack.bands) + 1)])
-
-
-def refused(words, *arguments, **options):
-    with pytest.raises(InputError) as caught:
-        fuse_layers(*arguments, **options)
-    message = str(caught.value)
-    assert all(word in message for word in words), message
-    assert message.endswith(".") and "\n" not in message
 
 
 def test_the_stack_is_what_the_arrays_give(tmp_path, layers):
@@ -77,9 +46,9 @@ def test_the_stack_is_what_the_arrays_give(tmp_path, layers):
 def test_strips_and_pieces_change_no_bit(tmp_path, layers, monkeypatch):
     fine, coarse, _ = layers(2, 0.03)
     fuse_layers(fine, coarse, tmp_path / "whole.tif", run=RUN)
-    monkeypatch.setattr(streaming, "strips", lambda rows, cols: ((k, min(5, rows - k)) for k in range(0, rows, 5)))
+    monkeypatch.setattr(streaming, "_ROWS", 5)
     monkeypatch.setattr(streaming, "_COLUMNS", 7)
-    monkeypatch.setattr(streaming, "_MEMORY", 1.0)  # a pass for each date
+    monkeypatch.setattr(streaming, "_MOST_DATES", 1)
     fuse_layers(fine, coarse, tmp_path / "pieces.tif", run=RUN)
     assert np.array_equal(read(tmp_path / "whole.tif"), read(tmp_path / "pieces.tif"), equal_nan=True)
 
@@ -179,6 +148,10 @@ def test_only_some_dates(tmp_path, layers):
     )
     with pytest.raises(InputError, match="no date"):
         parse_dates(["spring"])
+    with pytest.raises(InputError, match="later date first: write 2020-06-01/2020-06-20"):
+        parse_dates(["2020-06-20/2020-06-01"])
+    year, span = parse_dates(["2020", "2020/2021"])
+    assert (str(year.start), str(year.end), str(span.end)) == ("2020-01-01", "2021-01-01", "2022-01-01")
 
 
 def test_each_date_takes_the_pairs_around_it(tmp_path, layers, layer):
@@ -199,127 +172,26 @@ def test_one_pair_falls_back_to_starfm(tmp_path, layers):
     np.testing.assert_allclose(read(tmp_path / "out.tif"), expected.values[:, 0], rtol=1e-6)
 
 
-def test_a_stopped_run_goes_on_where_it_was(tmp_path, layers, monkeypatch, cancels_after):
-    fine, coarse, _ = layers()
-    monkeypatch.setattr(streaming, "_MEMORY", 1.0)
-    out, parts = tmp_path / "out.tif", tmp_path / "out_parts"
-    checks = 0
-    while not list(parts.glob("part-*.tif")):
-        checks += 5
-        with pytest.raises(Cancelled):
-            fuse_layers(fine, coarse, out, run=RUN, progress=cancels_after(checks))
-    assert not out.exists()
-    result = fuse_layers(fine, coarse, out, run=RUN)
-    assert 1 <= result.kept < 3 and not parts.exists()
-    fuse_layers(fine, coarse, tmp_path / "fresh.tif", run=RUN)
-    assert np.array_equal(read(out), read(tmp_path / "fresh.tif"))
+def test_many_bands_share_the_search_between_dates(layers):
+    """Six bands of 1500 x 1500 pixels: eight dates in a pass, in pieces that memory holds."""
+    grid, coarse = ease_grid(1, 2000, 2000, 1500, 1500), ease_grid(9, 200, 200, 170, 170)
+    names, options = list("abcdef"), FusionOptions(window=31)
 
+    def image(day, grid):
+        stack = SimpleNamespace(grid=grid)
+        return Image(period_in_name(day), {name: (stack, k) for k, name in enumerate(names, 1)})
 
-def test_dates_of_an_earlier_run_are_kept_while_nothing_they_rest_on_changes(tmp_path, layers):
-    fine, coarse, _ = layers()
-    out, flags = tmp_path / "out.tif", tmp_path / "flags.tif"
-    fuse_layers(fine, [path for path in coarse if "05-21" not in path], out, flags, run=RUN)
-    first = read(out)
-    result = fuse_layers(fine, coarse, out, flags, run=RUN)
-    assert [one.kept for one in result.dates] == [True, False]
-    assert np.array_equal(read(out)[0], first[0])
-    assert fuse_layers(fine, coarse, out, flags, run=RUN).kept == 2
-    assert fuse_layers(fine, coarse, out, flags, tmp_path / "more.tif", run=RUN).kept == 0  # details are new
-    assert fuse_layers(fine, coarse, out, flags, run=FusionRun(FusionOptions(window=7))).kept == 0
-    os.utime(coarse[1], (1, 1))
-    assert fuse_layers(fine, coarse, out, flags, run=FusionRun(FusionOptions(window=7))).kept == 1
-
-
-def test_a_file_of_another_kind_in_place_of_the_output_is_replaced(tmp_path, layers):
-    fine, coarse, _ = layers()
-    (tmp_path / "out.tif").write_text("no raster")
-    assert fuse_layers(fine, coarse, tmp_path / "out.tif", run=RUN).kept == 0
-
-
-def test_cancel_leaves_no_output(tmp_path, layers, cancels_after):
-    fine, coarse, _ = layers()
-    for checks in (0, 3, 12):
-        with pytest.raises(Cancelled):
-            fuse_layers(fine, coarse, tmp_path / "out.tif", run=RUN, progress=cancels_after(checks))
-        assert not list(tmp_path.glob("out.tif")) and not list(tmp_path.glob(".out*"))
-
-
-def test_scales_that_differ_are_found_with_a_factor_that_mends_it(tmp_path, layers, layer):
-    fine, coarse, (_, c, w) = layers()
-    values = [c[0], *w, c[1]]
-    small = [layer(f"small/c_{day}", v / 1e4, ["red"]) for day, v in zip(COARSE, values)]
-    refused(["scale", "10000", "'red'"], fine, small, tmp_path / "out.tif", run=RUN)
-    fuse_layers(fine, small, tmp_path / "out.tif", run=FusionRun(SMALL, coarse_factor=1e4))
-    fuse_layers(fine, coarse, tmp_path / "plain.tif", run=RUN)
-    np.testing.assert_allclose(read(tmp_path / "out.tif"), read(tmp_path / "plain.tif"), rtol=1e-5)
-
-
-def test_kelvin_beside_celsius_is_noticed(tmp_path, layers, layer):
-    fine, _, (_, c, w) = layers()
-    fine = [layer(f"k/f_{d}", v * 5 + 290, ["lst"]) for d, v in zip(FINE, layers()[2][0])]
-    coarse = [layer(f"k/c_{d}", v * 5 + 16.85, ["lst"]) for d, v in zip(COARSE, [c[0], *w, c[1]])]
-    result = fuse_layers(fine, coarse, tmp_path / "out.tif", run=RUN)
-    assert any("Celsius" in note for note in result.notes)
-
-
-def test_what_cannot_be_fused_is_said_in_a_sentence(tmp_path, layers, layer):
-    fine, coarse, (f, c, w) = layers()
-    out = tmp_path / "out.tif"
-    refused(["Give the fine layers"], [], coarse, out, run=RUN)
-    refused(["Give the coarse layers"], fine, [], out, run=RUN)
-    twice = shutil.copy(fine[0], tmp_path / "again_2020-05-01.tif")
-    refused(["2020-05-01", "twice"], [*fine, str(twice)], coarse, out, run=RUN)
-    refused(["2020-06-01", "no coarse image"], fine, coarse[:3], out, run=RUN)
-    refused(["no date to predict"], fine, [coarse[0], coarse[3]], out, run=RUN)
-    undated = shutil.copy(fine[0], tmp_path / "undated.tif")
-    refused(["undated", "no date"], [*fine, str(undated)], coarse, out, run=RUN)
-    empty = layer("coarse/c_2020-06-01", f[0] * np.nan, ["red"])
-    refused(["2020-06-01", "no valid pixel in common"], fine, [*coarse[:3], empty], out, run=RUN)
-    halves = []
-    for k, day in enumerate(FINE):
-        half = f[k].copy()
-        half[:, :, : 13 if k else None] = np.nan if k else half
-        half[:, :, 13:] = half[:, :, 13:] if k else np.nan
-        halves.append(layer(f"half/f_{day}", half, ["red"]))
-    coarse[3] = layer("coarse/c_2020-06-01", c[1], ["red"])
-    refused(["pairs of 2020-05-01 and 2020-06-01", "STARFM"], halves, coarse, out, run=RUN)
-    refused(["-9999", "nodata"], _filled(layer, f), coarse, out, run=RUN)
-    refused(
-        ["valid range", "0 to 0.1"], fine, coarse, out, run=FusionRun(FusionOptions(window=9, valid_range=(0, 0.1)))
-    )
-    refused(["also an input"], fine, coarse, fine[0], run=RUN)
-    refused(["odd"], fine, coarse, out, run=FusionRun(FusionOptions(window=8)))
-    refused(["positive"], fine, coarse, out, run=FusionRun(SMALL, coarse_factor=0))
-    refused(["resampling"], fine, coarse, out, run=FusionRun(SMALL, resampling="spline"))
-    assert not out.exists()
-
-
-def _filled(layer, f):
-    holed = f.copy()
-    holed[0, 0, 3, 3] = -9999
-    return [layer(f"filled/f_{day}", v, ["red"], nodata=None) for day, v in zip(FINE, holed)]
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"method": "magic"},
-        {"conversion": "guess"},
-        {"window": 4},
-        {"classes": 0},
-        {"significance": 0},
-        {"valid_range": (1.0, 1.0)},
-        {"halving": -1},
-    ],
-)
-def test_options_that_cannot_be_meant(options):
-    with pytest.raises(InputError):
-        FusionOptions(**options).check()
-
-
-def test_variables_have_valid_ranges_of_their_own():
-    ranges = {name: FusionOptions.for_variable(name).valid_range for name in ("reflectance", "ndvi", "lst", "other")}
-    assert ranges == {"reflectance": (-0.2, 1.6), "ndvi": (-1.0, 1.0), "lst": None, "other": None}
-    assert FusionOptions.for_variable("ndvi", window=9).window == 9
-    with pytest.raises(InputError, match="variable"):
-        FusionOptions.for_variable("colour")
+    pairs = tuple(Pair(image(day, grid), image(day, coarse)) for day in FINE)
+    wanted = [image(f"2020-05-{day:02}", coarse) for day in range(2, 26)]
+    batches = streaming.passes(Group(pairs, wanted), names, grid, options)
+    assert [one for batch in batches for one in batch] == wanted
+    number = len(batches[0])
+    assert number >= 8
+    rows, cols = streaming.piece_size(6, number, grid, options)
+    assert min(rows, cols) >= 64
+    # The fields of a piece (three times, at least one of each date and band) and the images of its strip.
+    fields = 3 * 8 * 6 * number * (rows + 30) * (cols + 30)
+    assert fields + 8 * 6 * (4 + number) * (rows + 30) * 1500 < 400e6
+    for bands, window in ((1, 5), (1, 51), (6, 301)):
+        wide = ease_grid(1, 0, 0, 10000, 10000)
+        assert min(streaming.piece_size(bands, 1, wide, FusionOptions(window=window))) > 0
