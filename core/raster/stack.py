@@ -248,7 +248,7 @@ class StackWriter:
             if self._dataset is not None and kind is None:
                 with _disk_errors(self.path):
                     self._dataset.FlushCache()
-            elif hasattr(self._dataset, "MarkSuppressOnClose"):
+            elif self._dataset is not None and hasattr(self._dataset, "MarkSuppressOnClose"):
                 # What is about to be removed need not be compressed first (GDAL 3.7 and newer can leave it).
                 self._dataset.MarkSuppressOnClose()
             self._dataset = None
