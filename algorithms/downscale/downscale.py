@@ -127,7 +127,10 @@ class Downscale(SoilMoistureAlgorithm):
             QgsProcessingParameterNumber(
                 self.LEVEL, self.tr("Level of the intervals"), double, 0.9, minValue=0.5, maxValue=0.99
             ),
-            self.tr("For 'Uncertainty': the share of held-out differences that an interval is to hold."),
+            self.tr(
+                "For 'Uncertainty': the share of held-out differences that an interval is to hold, from 0.5 to 0.99: "
+                "0.9, not 90."
+            ),
             advanced=True,
         )
         self.add(
@@ -196,7 +199,7 @@ class Downscale(SoilMoistureAlgorithm):
         )
         for note in [*result.notes, *(f"Skipped {one}" for one in result.skipped)]:
             progress.warn(note)
-        report = downscale_report(result, model)
+        report = downscale_report(result, model, options.conserve)
         progress.info(report.verdict)
         periods = [one.period for one in result.periods]
         style_when_loaded(context, output, self.tr("Fine soil moisture"), moisture(periods, *result.display_range))

@@ -86,7 +86,7 @@ class TrainingAlgorithm(SoilMoistureAlgorithm):
             QgsProcessingParameterNumber(
                 self.WINDOW, self.tr("Window of contrasts (coarse cells)"), whole, 0, minValue=0, maxValue=99
             ),
-            self.tr("Odd number of cells; 0 takes 3, or as many as the footprint of the sensor needs."),
+            self.tr("Odd number of cells from 3 to 99; 0 takes 3, or as many as the footprint of the sensor needs."),
             advanced=True,
         )
         self.add(
@@ -117,15 +117,15 @@ class TrainingAlgorithm(SoilMoistureAlgorithm):
                     self.TUNING, self.tr("Settings to try (tuning)"), whole, 0, minValue=0, maxValue=1000
                 ),
                 self.tr(
-                    "0 keeps the settings above. Otherwise so many others are drawn and the best is taken, inside each "
-                    "fold of the validation, so that the scores stay honest. The validation takes about three times as "
-                    "long for each setting; 10 to 20 are enough."
+                    "0 to 1000. 0 keeps the settings above. Otherwise so many others are drawn and the best is taken, "
+                    "inside each fold of the validation, so that the scores stay honest. The validation takes about "
+                    "three times as long for each setting; 10 to 20 are enough."
                 ),
                 advanced=True,
             )
         self.add(
             QgsProcessingParameterNumber(self.SEED, self.tr("Seed"), whole, 0, minValue=0, maxValue=2**31 - 1),
-            self.tr("The same seed gives the same model."),
+            self.tr("A whole number from 0 on. The same seed gives the same model."),
             advanced=True,
         )
         self.add(
@@ -148,6 +148,13 @@ class TrainingAlgorithm(SoilMoistureAlgorithm):
                 "The window of contrasts is an odd number of coarse cells from 3 on, or 0 to choose it: not {}."
             ).format(window)
         return super().checkParameterValues(parameters, context)
+
+    def unknown(self, chosen: list[str], allowed: list[str]) -> str:
+        """A sentence that names what is not among the allowed learners, empty where all are."""
+        wrong = [repr(name) for name in chosen if name not in allowed]
+        if not wrong:
+            return ""
+        return self.tr("Unknown learner {}: choose among {}.").format(", ".join(wrong), ", ".join(allowed))
 
     def options(self, parameters: dict[str, Any], context: QgsProcessingContext) -> Any:
         """What was chosen, as the core takes it."""

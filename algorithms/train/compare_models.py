@@ -39,16 +39,23 @@ class CompareModels(TrainingAlgorithm):
                 usesStaticStrings=True,
             ),
             self.tr(
-                "At least two, each with its own safe settings. lightgbm and xgboost need their package; stacking "
-                "takes longest."
-            ),
+                "At least two of {}, each with its own safe settings. lightgbm and xgboost need their package; "
+                "stacking takes longest."
+            ).format(", ".join(LEARNERS)),
         )
-        self.addOutput(QgsProcessingOutputString(self.BEST, self.tr("Best learner")))
+        self.addOutput(QgsProcessingOutputString(self.BEST, self.tr("Learner of the model written")))
 
     def checkParameterValues(self, parameters: dict[str, Any], context: QgsProcessingContext) -> tuple[bool, str]:
-        if len(set(self.parameterAsStrings(parameters, self.CHOSEN, context))) < 2:
+        possible, reason = super().checkParameterValues(parameters, context)
+        if not possible:
+            return False, reason
+        chosen = self.parameterAsStrings(parameters, self.CHOSEN, context)
+        unknown = self.unknown(chosen, LEARNERS)
+        if unknown:
+            return False, unknown
+        if len(set(chosen)) < 2:
             return False, self.tr("Choose at least two learners to compare.")
-        return super().checkParameterValues(parameters, context)
+        return True, ""
 
     def work(self, parameters: dict[str, Any], context: QgsProcessingContext, progress: Progress) -> dict[str, Any]:
         from ...core.train.comparison import compare

@@ -54,21 +54,24 @@ class ScreenFactors(SoilMoistureAlgorithm):
             QgsProcessingParameterNumber(
                 self.MIN_R, self.tr("Smallest correlation"), double, 0.1, minValue=0, maxValue=1
             ),
-            self.tr("Factors whose correlation with soil moisture is weaker, in either direction, are dropped."),
+            self.tr(
+                "0 to 1. Factors whose correlation with soil moisture is weaker, in either direction, are dropped."
+            ),
         )
         self.add(
             QgsProcessingParameterNumber(
                 self.ALPHA, self.tr("Significance level"), double, 0.05, minValue=0.0001, maxValue=1
             ),
             self.tr(
-                "Largest p-value, corrected for autocorrelation and for the number of factors. 1 turns the test off."
+                "0.0001 to 1. Largest p-value, corrected for autocorrelation and for the number of factors. 1 turns "
+                "the test off."
             ),
         )
         self.add(
             QgsProcessingParameterNumber(self.MAX_VIF, self.tr("Largest variance inflation"), double, 10, minValue=1),
             self.tr(
-                "Of factors that repeat each other (NDVI and EVI) the weaker is dropped until no variance inflation "
-                "factor exceeds this."
+                "1 or more. Of factors that repeat each other (NDVI and EVI) the weaker is dropped until no variance "
+                "inflation factor exceeds this."
             ),
         )
         self.add(

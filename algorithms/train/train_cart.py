@@ -28,11 +28,11 @@ class TrainCart(TrainingAlgorithm):
             QgsProcessingParameterNumber(
                 self.LEAF, self.tr("Smallest leaf (samples)"), whole, 20, minValue=1, maxValue=10000
             ),
-            self.tr("Larger leaves follow noise less."),
+            self.tr("1 to 10000. Larger leaves follow noise less."),
         )
         self.add(
             QgsProcessingParameterNumber(self.DEPTH, self.tr("Greatest depth"), whole, 8, minValue=0, maxValue=100),
-            self.tr("0 sets no limit."),
+            self.tr("1 to 100; 0 sets no limit."),
         )
 
     def settings(self, parameters: dict[str, Any], context: QgsProcessingContext) -> dict[str, Any]:

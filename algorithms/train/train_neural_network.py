@@ -30,26 +30,29 @@ class TrainNeuralNetwork(TrainingAlgorithm):
         number = QgsProcessingParameterNumber.Type
         self.add(
             QgsProcessingParameterString(self.HIDDEN, self.tr("Hidden layers"), "64, 64"),
-            self.tr("Widths of the layers between factors and soil moisture, separated by commas."),
+            self.tr(
+                "Widths of one to six layers between factors and soil moisture, each from 1 to 2048, separated by "
+                "commas."
+            ),
         )
         self.add(
             QgsProcessingParameterNumber(
                 self.MEMBERS, self.tr("Networks to average"), number.Integer, 5, minValue=1, maxValue=50
             ),
-            self.tr("More networks give steadier maps and take longer."),
+            self.tr("1 to 50. More networks give steadier maps and take longer."),
         )
         self.add(
             QgsProcessingParameterNumber(
                 self.ROUNDS, self.tr("Most rounds"), number.Integer, 200, minValue=1, maxValue=10000
             ),
-            self.tr("How often training goes through all samples, unless held-out blocks stop it sooner."),
+            self.tr("How often training goes through all samples, 1 to 10000, unless held-out blocks stop it sooner."),
             advanced=True,
         )
         self.add(
             QgsProcessingParameterNumber(
                 self.PENALTY, self.tr("Penalty on weights"), number.Double, 0.0001, minValue=0, maxValue=100
             ),
-            self.tr("Larger values give smoother functions."),
+            self.tr("0 to 100. Larger values give smoother functions."),
             advanced=True,
         )
 

@@ -29,27 +29,29 @@ class TrainRandomForest(TrainingAlgorithm):
         number = QgsProcessingParameterNumber.Type
         self.add(
             QgsProcessingParameterNumber(self.TREES, self.tr("Trees"), number.Integer, 300, minValue=10, maxValue=5000),
-            self.tr("More trees give smoother maps and take longer; beyond some hundred little is gained."),
+            self.tr("10 to 5000. More trees give smoother maps and take longer; beyond some hundred little is gained."),
         )
         self.add(
             QgsProcessingParameterNumber(
                 self.LEAF, self.tr("Smallest leaf (samples)"), number.Integer, 5, minValue=1, maxValue=1000
             ),
-            self.tr("Larger leaves follow noise less."),
+            self.tr("1 to 1000. Larger leaves follow noise less."),
             advanced=True,
         )
         self.add(
             QgsProcessingParameterNumber(
                 self.SHARE, self.tr("Share of factors per split"), number.Double, 1 / 3, minValue=0.05, maxValue=1
             ),
-            self.tr("How many of the factors each split may choose from; a third is usual for regression."),
+            self.tr(
+                "Which part of the factors each split may choose from, 0.05 to 1; a third is usual for regression."
+            ),
             advanced=True,
         )
         self.add(
             QgsProcessingParameterNumber(
                 self.DEPTH, self.tr("Greatest depth"), number.Integer, 0, minValue=0, maxValue=100
             ),
-            self.tr("0 sets no limit."),
+            self.tr("1 to 100; 0 sets no limit."),
             advanced=True,
         )
 

@@ -39,9 +39,9 @@ class TrainStacking(TrainingAlgorithm):
                 usesStaticStrings=True,
             ),
             self.tr(
-                "At least two; those that differ most gain most from each other. lightgbm and xgboost need Python "
-                "packages of their own."
-            ),
+                "At least two of {}; those that differ most gain most from each other. lightgbm and xgboost need "
+                "Python packages of their own."
+            ).format(", ".join(LEARNERS)),
         )
         self.add(
             QgsProcessingParameterEnum(
@@ -62,11 +62,17 @@ class TrainStacking(TrainingAlgorithm):
         from ...core.packages import missing
         from ...core.train.learners import REGISTRY
 
+        possible, reason = super().checkParameterValues(parameters, context)
+        if not possible:
+            return False, reason
         chosen = self.parameterAsStrings(parameters, self.BASES, context)
-        if len(chosen) < 2:
+        unknown = self.unknown(chosen, LEARNERS)
+        if unknown:
+            return False, unknown
+        if len(set(chosen)) < 2:
             return False, self.tr("Stacking combines learners: choose at least two.")
         absent = missing([REGISTRY[name].package for name in chosen if REGISTRY[name].package])
-        return (False, absent) if absent else super().checkParameterValues(parameters, context)
+        return not absent, absent
 
     def settings(self, parameters: dict[str, Any], context: QgsProcessingContext) -> dict[str, Any]:
         return {

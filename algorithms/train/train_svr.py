@@ -32,7 +32,7 @@ class TrainSvr(TrainingAlgorithm):
             QgsProcessingParameterNumber(
                 self.COST, self.tr("Cost"), number.Double, 1.0, minValue=0.001, maxValue=10000
             ),
-            self.tr("Larger values follow the samples more closely, noise included."),
+            self.tr("0.001 to 10000. Larger values follow the samples more closely, noise included."),
         )
         self.add(
             QgsProcessingParameterNumber(
@@ -43,14 +43,16 @@ class TrainSvr(TrainingAlgorithm):
                 minValue=0,
                 maxValue=2,
             ),
-            self.tr("Errors smaller than this share of the standard deviation of soil moisture count as none."),
+            self.tr(
+                "Errors smaller than this share (0 to 2) of the standard deviation of soil moisture count as none."
+            ),
             advanced=True,
         )
         self.add(
             QgsProcessingParameterNumber(
                 self.LIMIT, self.tr("Most samples"), number.Integer, 5000, minValue=100, maxValue=50000
             ),
-            self.tr("More samples than this are thinned evenly over the dates."),
+            self.tr("100 to 50000. More samples than this are thinned evenly over the dates."),
             advanced=True,
         )
 

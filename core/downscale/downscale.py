@@ -111,7 +111,8 @@ class _Run:
                 f"{fine.name} lies on the grid of {coarse.name}: give the FINE stack made by 'Resample to a common "
                 "grid'."
             )
-        extra = [name for name in fine.factor_names if name not in self.prediction.names]
+        self.notes += self.prediction.notes
+        extra = [name for name in fine.factor_names if name not in self.prediction.used]
         if extra:
             self.notes.append(f"Not used by the model: {', '.join(extra)}.")
         if self.target != model.target:
@@ -151,6 +152,7 @@ class _Run:
                 f"{beyond} coarse values lie outside the bounds {low:g} to {high:g}; to keep their means, their cells "
                 "were not bounded."
             )
+        self.notes += self.prediction.unknown_notes
         outside = self.prediction.outside_share
         for name, share in outside.items():
             if share > _NOTED_OUTSIDE:

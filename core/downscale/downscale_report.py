@@ -6,37 +6,48 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from ..model.form import VALUES
 from ..model.model import GOOD_SHARE, LITTLE_SHARE, Model
 from ..raster.grid import Grid
-from ..report import KeyFigure, Report, Section, Table, fmt, percent, plural, typeset
+from ..report import KeyFigure, Report, Section, fmt, percent, plural, typeset
 from .downscale import Downscaling, PeriodResult
+from .downscale_numbers import all_columns, numbers_of
 from .downscale_sections import keeps, outside_blocks, period_table, pictures, remarks, small
-from .trust_sections import trust_sections
+from .options import ADDITIVE, NONE
+from .trust_sections import trust_figures, trust_sections, trust_verdict
+
+_MANY_CLAMPED = 0.05
+_MOSTLY = 0.5
 
 
-def downscale_report(result: Downscaling, model: Model) -> Report:
-    """The report of a downscaling run with the model that made it; `data` holds the numbers over all and per period."""
+def downscale_report(result: Downscaling, model: Model, conserve: str = ADDITIVE) -> Report:
+    """The report of a downscaling run with the model that made it; `data` holds the numbers over all and per period.
+
+    conserve: how the coarse values were kept, as in the options of the run.
+    """
     totals = result.totals
     unit = typeset(model.target_unit)
-    share = model.gain.share_with(result.gain)
+    # Without conservation, detail learnt on differences comes on top of a smooth field that holds these already.
+    twice = conserve == NONE and model.form.kind != VALUES and result.gain > 0
+    share = math.nan if twice else model.gain.share_with(result.gain)
     fine, coarse = result.fine.cell_label, result.coarse.cell_label
     maps = pictures(result, model.target, unit)
     return Report(
         title=f"Downscaling to {fine}",
         subtitle=f"{model.target} from {coarse} to {fine} with {model.title.lower()}, {_span(result.periods)}",
-        verdict="\n".join(_verdict(result, model, totals, share, unit)),
-        tone=_tone(result, totals, share),
-        key_figures=_key_figures(result, model, totals, share, unit),
+        verdict="\n".join(_verdict(result, model, totals, share, unit, twice)),
+        tone="neutral" if twice else _tone(result, totals, share),
+        key_figures=_key_figures(result, model, totals, share, unit, twice),
         sections=[
             *([Section("The coarse and the fine map", maps)] if maps else []),
             Section("Period by period", [period_table(result, totals, unit)]),
             Section("Beyond what the model has seen", outside_blocks(result)),
-            *trust_sections(result, totals, unit),
+            *trust_sections(result, model, totals, unit),
             *remarks(result),
         ],
         details=_details(result, model, fine, coarse),
-        data=_data(result, model, totals, share),
-        main_table=_all_columns(result),
+        data=numbers_of(result, model, totals, share),
+        main_table=all_columns(result),
     )
 
 
@@ -52,10 +63,25 @@ def _tone(result: Downscaling, totals: dict[str, Any], share: float) -> str:
     if result.gain == 0 or not share >= LITTLE_SHARE:
         return "bad"
     held = keeps(totals) or result.footprint_km is not None
+    doubtful = _clamped(totals) > _MANY_CLAMPED or _too_rough(totals) or (totals["share_outside"] or 0.0) > _MOSTLY
+    if doubtful:
+        return "neutral"
     return "good" if share >= GOOD_SHARE and held else "neutral"
 
 
-def _verdict(result: Downscaling, model: Model, totals: dict[str, Any], share: float, unit: str) -> list[str]:
+def _clamped(totals: dict[str, Any]) -> float:
+    """Share of the pixels that are held at a bound."""
+    return totals["clipped"] / totals["pixels"] if totals["pixels"] else 0.0
+
+
+def _too_rough(totals: dict[str, Any]) -> bool:
+    """Whether the detail varies more than the coarse values."""
+    return bool(totals["detail_deviation"] > totals["coarse_deviation"] > 0)
+
+
+def _verdict(
+    result: Downscaling, model: Model, totals: dict[str, Any], share: float, unit: str, twice: bool
+) -> list[str]:
     fine, coarse = result.fine.cell_label, result.coarse.cell_label
     kept = _kept(result, totals, coarse, unit)
     if result.gain == 0:
@@ -67,10 +93,11 @@ def _verdict(result: Downscaling, model: Model, totals: dict[str, Any], share: f
         return [
             f"The {fine} map equals the smooth interpolation of the {coarse} values: {why}. It {kept}.",
             *_cautions(totals),
+            *trust_verdict(result, model, totals, unit),
         ]
     lines = [
         f"The {fine} map {kept} and adds detail with a standard deviation of "
-        f"{_amount(totals['detail_deviation'], unit)} to the smooth field; {_forecast(result, share)}"
+        f"{_amount(totals['detail_deviation'], unit)} to the smooth field; {_forecast(result, share, twice)}"
     ]
     if not result.gain_estimated:
         lines.append(
@@ -83,7 +110,13 @@ def _verdict(result: Downscaling, model: Model, totals: dict[str, Any], share: f
             f"Factor {worst[0]!r} lies outside the range seen in training in {percent(worst[1])} of the pixels: "
             "there the map is extrapolated."
         )
+    if _too_rough(totals):
+        lines.append(
+            f"The detail varies more ({_amount(totals['detail_deviation'], unit)}) than the coarse values do "
+            f"({_amount(totals['coarse_deviation'], unit)}): look at the map before using it."
+        )
     lines += _cautions(totals)
+    lines += trust_verdict(result, model, totals, unit)
     lines.append(
         "Whether the detail is right can only be told with stations or other fine data: validate the map with points."
     )
@@ -96,8 +129,8 @@ def _cautions(totals: dict[str, Any]) -> list[str]:
         lines.append(
             f"In {percent(gaps)} of the area with a coarse value a factor is missing, and so is the fine value."
         )
-    held = totals["clipped"] / totals["pixels"] if totals["pixels"] else 0.0
-    if held >= 0.1:
+    held = _clamped(totals)
+    if held > _MANY_CLAMPED:
         lines.append(f"{percent(held)} of the pixels are held at a physical bound.")
     return lines
 
@@ -119,7 +152,12 @@ def _kept(result: Downscaling, totals: dict[str, Any], coarse: str, unit: str) -
     return f"does not keep the {coarse} values ({left})"
 
 
-def _forecast(result: Downscaling, share: float) -> str:
+def _forecast(result: Downscaling, share: float, twice: bool) -> str:
+    if twice:
+        return (
+            "no share explained is forecast, as the model was trained on differences between cells: the smooth field "
+            "holds each cell's difference already and, without conservation, the detail adds it a second time."
+        )
     if not math.isfinite(share):
         return "held-out cells gave no reason to add it" + (
             ", but with a footprint wider than a cell they tell too little." if result.footprint_km is not None else "."
@@ -133,7 +171,9 @@ def _forecast(result: Downscaling, share: float) -> str:
     )
 
 
-def _key_figures(result: Downscaling, model: Model, totals: dict[str, Any], share: float, unit: str) -> list[KeyFigure]:
+def _key_figures(
+    result: Downscaling, model: Model, totals: dict[str, Any], share: float, unit: str, twice: bool
+) -> list[KeyFigure]:
     of_unit = f" ({unit})" if unit else ""
     spread = totals["coarse_deviation"]
     relative = totals["detail_deviation"] / spread if spread > 0 else math.nan
@@ -144,7 +184,13 @@ def _key_figures(result: Downscaling, model: Model, totals: dict[str, Any], shar
             ("" if result.gain_estimated else "set by hand; ") + "estimated on held-out blocks: "
             f"{fmt(model.gain.value, 2)} ± {fmt(model.gain.standard_error, 2)}",
         ),
-        KeyFigure("Forecast share explained", percent(share), "of differences between neighbouring cells"),
+        KeyFigure(
+            "Forecast share explained",
+            percent(share),
+            "withheld: without conservation differences between cells count twice"
+            if twice
+            else "of differences between neighbouring cells",
+        ),
         KeyFigure(
             f"SD of the added detail{of_unit}",
             small(totals["detail_deviation"]),
@@ -160,71 +206,9 @@ def _key_figures(result: Downscaling, model: Model, totals: dict[str, Any], shar
             fmt(totals["pixels"]),
             f"in {plural(len(result.periods), 'period')}; {percent(_gap_share(totals))} of the area are gaps",
         ),
+        *trust_figures(result, totals, unit),
     ]
     return figures
-
-
-def _all_columns(result: Downscaling) -> Table:
-    rows = [list(_period_data(period).values()) for period in result.periods]
-    return Table(list(_NAMES), rows, "Every number of every period.")
-
-
-_NAMES = (
-    "period",
-    "pixels",
-    "gaps",
-    "model_only",
-    "clipped",
-    "conserved_cells",
-    "uncovered_cells",
-    "left_over_max",
-    "left_over_rms",
-    "detail_deviation",
-    "coarse_deviation",
-    "fine_mean",
-    "outside_area",
-    "mean_width",
-    "widened_by",
-)
-
-
-def _period_data(period: PeriodResult) -> dict[str, Any]:
-    values = (
-        period.label,
-        period.pixels,
-        period.gaps,
-        period.model_only,
-        period.clipped,
-        period.conserved_cells,
-        period.uncovered_cells,
-        period.left_over,
-        period.left_over_rms,
-        period.detail,
-        period.coarse_deviation,
-        period.fine_mean,
-        period.outside_area,
-        period.width,
-        period.scale,
-    )
-    return dict(zip(_NAMES, values))
-
-
-def _data(result: Downscaling, model: Model, totals: dict[str, Any], share: float) -> dict[str, Any]:
-    return {
-        "gain": result.gain,
-        "gain_used": result.gain,  # as the algorithm's output is called
-        "gain_estimated": result.gain_estimated,
-        "share_expected": share,
-        "share_explained": model.gain.share_explained,
-        **totals,
-        "periods": len(result.periods),
-        "skipped": list(result.skipped),
-        "outside_training": dict(result.outside_training),
-        "footprint_km": result.footprint_km,
-        **result.trust.data,
-        "per_period": [_period_data(period) for period in result.periods],
-        "notes": list(result.notes),
-    }
 
 
 def _details(result: Downscaling, model: Model, fine: str, coarse: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..model.class_maps import map_of
 from ..model.form import ANOMALIES, VALUES
 from ..model.model import Model
 from ..raster.interpolation import Interpolation
@@ -32,8 +33,14 @@ class FinePrediction:
     def __init__(self, model: Model, fine: Stack, coarse: Stack, trust: TrustLayers) -> None:
         self.model, self.fine, self.coarse, self.trust = model, fine, coarse, trust
         self.names = model.order(fine.factor_names, f"The FINE stack {fine.name}")
+        self._stacks = [fine]
         if model.form.kind != VALUES:
             model.order(coarse.factor_names, f"The COARSE stack {coarse.name}")
+            self._stacks.append(coarse)
+        maps = {map_of(name) for name in fine.factor_names}
+        # Classes that training has seen, of the maps that the fine stack has.
+        self._known = {stem: names for stem, names in model.class_maps.items() if stem in maps}
+        self.unknown = dict.fromkeys(self._known, 0)
         for factor in model.factors:
             _check_unit(f"Factor {factor.name!r}", fine.unit(factor.name), factor.unit, fine.name)
         _check_unit("The target", coarse.unit(coarse.target_name or ""), model.target_unit, coarse.name)
@@ -47,14 +54,13 @@ class FinePrediction:
 
     def missing(self, period: Period | None) -> list[str]:
         """Factors without a band for `period`."""
-        stacks = [self.fine] if self.model.form.kind == VALUES else [self.fine, self.coarse]
-        return [name for name in self.names if not all(stack.has(name, period) for stack in stacks)]
+        return [name for name in self.names if not all(self._band(stack, name, period) for stack in self._stacks)]
 
     def empty(self, period: Period | None) -> list[str]:
         """Factors whose coarse reference in `period` would have no valid cell."""
         if self.model.form.kind == VALUES:
             return []
-        return [name for name in self.names if not np.isfinite(self.coarse.read(self.coarse.index(name, period))).any()]
+        return [name for name in self.names if not np.isfinite(self._read(self.coarse, name, period)).any()]
 
     def references(self, period: Period | None, target: Array) -> list[Reference]:
         """Per factor what is subtracted from a strip: the coarse reference of the training form, interpolated.
@@ -63,7 +69,7 @@ class FinePrediction:
         """
         if self.model.form.kind == VALUES:
             return [lambda row0, rows: 0.0] * len(self.names)
-        coarse = [self.coarse.read(self.coarse.index(name, period)) for name in self.names]
+        coarse = [self._read(self.coarse, name, period) for name in self.names]
         trained = np.isfinite(target) & np.isfinite(coarse).all(axis=0)
         return [self._reference(values, trained, name, period) for name, values in zip(self.names, coarse)]
 
@@ -71,9 +77,10 @@ class FinePrediction:
         """The model's field and its trust layers.
 
         Unlike training is what lies outside the area of applicability; where that is not asked for, a factor outside
-        its training range.
+        its training range. Either way so is a class that training has not seen, which is predicted as the reference
+        class; it has no distance to the training samples, and its index is put just beyond the area.
         """
-        raw = [self.fine.read(self.fine.index(name, period), row0, rows) for name in self.names]
+        raw = [self._read(self.fine, name, period, row0, rows) for name in self.names]
         valid = np.ones(raw[0].shape, bool)
         for k, values in enumerate(raw):
             there = np.isfinite(values)
@@ -94,14 +101,19 @@ class FinePrediction:
             trust[:, valid], beyond_area = self.trust.at(x)
             if beyond_area is not None:
                 outside[valid] = beyond_area
+        unknown = self._of_unknown_class(period, row0, rows, raw, valid)
+        outside |= unknown
+        threshold = self.trust.facts.threshold
+        if threshold is not None:
+            beyond_threshold = np.nextafter(np.float32(threshold), np.float32(np.inf))
+            trust[0][unknown] = np.maximum(trust[0][unknown], beyond_threshold)
         return Strip(row0, field, outside.astype(np.uint8), trust)
 
     def check_ranges(self, period: Period | None) -> None:
         """Look at some rows of `period`: a factor that is nearly everywhere outside its training range is a mistake."""
         lines = np.unique(np.linspace(0, self.fine.grid.rows - 1, _LOOKED_AT).astype(int))
         for name, factor in zip(self.names, self.model.factors):
-            band = self.fine.index(name, period)
-            values = np.concatenate([self.fine.read(band, int(row), 1).ravel() for row in lines])
+            values = np.concatenate([self._read(self.fine, name, period, int(row), 1).ravel() for row in lines])
             values = values[np.isfinite(values)]
             # Fine values, other seasons and footprints leave the range somewhat; another unit leaves it by far.
             margin = _FAR * (factor.maximum - factor.minimum)
@@ -113,6 +125,68 @@ class FinePrediction:
                     f"Factor {name!r} lies far outside the range the model was trained on ({factor.minimum:g} to "
                     f"{top}) in {share:.0%} of the pixels: check its unit, or train on this region and season."
                 )
+
+    @property
+    def notes(self) -> list[str]:
+        """What holds before a strip is done: classes that a stack lacks."""
+        absent: dict[str, list[str]] = {}
+        for stack in self._stacks:
+            for name in self.model.absent_classes(stack.factor_names):
+                absent.setdefault(name, []).append(stack.name)
+        return [
+            f"{' and '.join(where)} {'lack' if len(where) > 1 else 'lacks'} {name}, but not other classes of that map: "
+            "its share is taken as 0."
+            for name, where in absent.items()
+        ]
+
+    @property
+    def unknown_notes(self) -> list[str]:
+        """Share of the pixels done so far that are of unknown classes, for every map with some."""
+        return [
+            f"{_percent(count / self.valid_pixels)} of the pixels are of classes of {stem!r} that the model has not "
+            f"seen; they are predicted as {self._known[stem][0]}, marked as unlike training (quality code 1) and count "
+            "as outside the area of applicability."
+            for stem, count in self.unknown.items()
+            if count
+        ]
+
+    @property
+    def used(self) -> list[str]:
+        """Names that are read from the fine stack: factors, and the reference classes of maps."""
+        return [*self.names, *(name for names in self._known.values() for name in names)]
+
+    def _of_unknown_class(
+        self, period: Period | None, row0: int, rows: int, raw: Sequence[Array], valid: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        """Valid pixels that are by more than half of classes that training has not seen."""
+        read = dict(zip(self.names, raw))
+        result = np.zeros(valid.shape, bool)
+        for stem, names in self._known.items():
+            covered = np.zeros(valid.shape)
+            for name in names:
+                if name in read:
+                    covered += np.nan_to_num(read[name])
+                elif self.fine.has(name, period):
+                    covered += np.nan_to_num(self.fine.read(self.fine.index(name, period), row0, rows))
+            unknown = valid & (covered < 0.5)
+            self.unknown[stem] += int(unknown.sum())
+            result |= unknown
+        return result
+
+    def _band(self, stack: Stack, name: str, period: Period | None) -> int:
+        """Number of the band of `name`, or of another class of its map where the stack lacks it; 0 for neither."""
+        if stack.has(name, period):
+            return stack.index(name, period)
+        if name not in self.model.absent_classes(stack.factor_names):
+            return 0
+        others = (one for one in stack.factor_names if map_of(one) == map_of(name))
+        return next((stack.index(one, period) for one in others if stack.has(one, period)), 0)
+
+    def _read(self, stack: Stack, name: str, period: Period | None, *rows: int) -> Array:
+        """`name` (rows, cols); 0 for a class that the stack lacks, with the gaps of another class of its map."""
+        band = self._band(stack, name, period) or stack.index(name, period)
+        values = stack.read(band, *rows)
+        return values if stack.bands[band - 1].name == name else 0.0 * values
 
     def _reference(self, values: Array, trained: NDArray[np.bool_], name: str, period: Period | None) -> Reference:
         form = self.model.form
@@ -134,3 +208,7 @@ def _check_unit(what: str, unit: str, wanted: str, where: str) -> None:
         raise InputError(
             f"{what} is in {unit} in {where}, but the model was trained on it in {wanted}: convert it first."
         )
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}" if share >= 0.001 else "Less than 0.1%"

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ..model.model import Model
+from ..model.reach import cannot_extrapolate
 from ..model.uncertainty import CONSTANT, QUANTILES, SCALED
-from ..report import Figure, Section, Table, Text, charts, fmt, percent
+from ..report import Figure, KeyFigure, Section, Table, Text, charts, fmt, percent
 from .downscale_sections import shown_cell, small
 from .results import Downscaling, Picture
 
@@ -17,15 +19,50 @@ _WAYS = {
     SCALED: "from errors in held-out blocks, growing with the dissimilarity to training",
     CONSTANT: "from errors in held-out blocks",
 }
+_HARDLY_WIDER = 1.2  # from this widening on, the detail is larger on the fine grid than among coarse cells
 _INSIDE, _OUTSIDE, _NOTHING = 0, 1, 255
 
 
-def trust_sections(result: Downscaling, totals: dict[str, Any], unit: str) -> list[Section]:
+def trust_verdict(result: Downscaling, model: Model, totals: dict[str, Any], unit: str) -> list[str]:
+    """What the verdict says of the layers that were asked for; nothing where none was."""
+    parts, calibration = [], result.trust.calibration
+    if totals["share_outside"] is not None:
+        parts.append(f"{percent(totals['share_outside'])} of the pixels lie outside the model's area of applicability")
+    if calibration is not None and totals["mean_width"] is not None:
+        parts.append(
+            f"the intervals of {percent(calibration.level)} are {_amount(totals['mean_width'], unit)} wide on average"
+        )
+    if not parts:
+        return []
+    sentence = "; ".join(parts) + "."
+    lines = [sentence[0].upper() + sentence[1:]]
+    if _too_narrow(result, model):
+        lines.append(
+            "These intervals are probably too narrow: the model is made of trees without a linear part, whose detail "
+            "hardly grows from the coarse to the fine grid."
+        )
+    return lines
+
+
+def trust_figures(result: Downscaling, totals: dict[str, Any], unit: str) -> list[KeyFigure]:
+    """The numbers of `trust_verdict` at the head of the page."""
+    figures, calibration = [], result.trust.calibration
+    if totals["share_outside"] is not None:
+        figures.append(
+            KeyFigure("Outside the area of applicability", percent(totals["share_outside"]), "of the pixels")
+        )
+    if calibration is not None and totals["mean_width"] is not None:
+        name = f"Mean width of the intervals{f' ({unit})' if unit else ''}"
+        figures.append(KeyFigure(name, small(totals["mean_width"]), f"intervals of {percent(calibration.level)}"))
+    return figures
+
+
+def trust_sections(result: Downscaling, model: Model, totals: dict[str, Any], unit: str) -> list[Section]:
     """Nothing where neither the dissimilarity nor the intervals were asked for."""
     blocks: list[Any] = []
     facts = result.trust
     if facts.calibration is not None:
-        blocks += [Text(_width_text(result, totals, unit)), *_width_maps(result, unit)]
+        blocks += [Text(_width_text(result, model, totals, unit)), *_width_maps(result, unit)]
     if facts.threshold is not None:
         blocks += [Text(_area_text(result, totals)), *_area_map(result)]
     if not blocks:
@@ -33,31 +70,60 @@ def trust_sections(result: Downscaling, totals: dict[str, Any], unit: str) -> li
     return [Section("Where the map may be trusted, and how sure it is", [*blocks, _table(result, unit)])]
 
 
-def _width_text(result: Downscaling, totals: dict[str, Any], unit: str) -> str:
+def _too_narrow(result: Downscaling, model: Model) -> bool:
+    """Whether the intervals were hardly widened because trees alone cannot follow the factors of the fine grid."""
+    scales = _scales(result)
+    return bool(scales and result.gain > 0 and max(scales) < _HARDLY_WIDER and cannot_extrapolate(model))
+
+
+def _scales(result: Downscaling) -> list[float]:
+    return [one.scale for one in result.periods if math.isfinite(one.scale)]
+
+
+def _width_text(result: Downscaling, model: Model, totals: dict[str, Any], unit: str) -> str:
     calibration, method = result.trust.calibration, result.trust.method
     assert calibration is not None and method is not None
     width = totals["mean_width"]
     if width is None:
         return "No pixel has an interval: where there is no coarse value, nothing tells how far its level is off."
-    scales = [one.scale for one in result.periods if math.isfinite(one.scale)]
     lines = [
-        f"The intervals of {percent(calibration.level)} are {small(width)} {unit}".rstrip()
-        + f" wide on average. They come {_WAYS[method]}: of the differences between neighbouring coarse cells in "
+        f"The intervals of {percent(calibration.level)} are {_amount(width, unit)} wide on average. They come "
+        f"{_WAYS[method]}: of the differences between neighbouring coarse cells in "
         f"blocks not seen, {percent(calibration.coverage)} lay inside."
     ]
-    if scales and max(scales) > 1.005:
-        lines.append(
-            f"That is known for the coarse cells. On the fine grid the model's detail is {_span(scales)} times as "
-            "large as among them, and its error is taken to grow as much: the intervals were widened by it. Whether "
-            "that is enough can only be told with stations or other fine data."
-        )
-    else:
-        lines.append(
-            "That is known for the coarse cells. On the fine grid the model's detail is no larger than among them, and "
-            "the intervals are the same. Whether that is enough can only be told with stations or other fine data."
-        )
+    lines.append(f"That is known for the coarse cells. {_to_fine(result, model)}")
     lines.append("The error of the coarse values themselves is not in them: the map keeps these values.")
     return "\n\n".join(lines)
+
+
+def _to_fine(result: Downscaling, model: Model) -> str:
+    """What was done to the intervals on the way to the fine grid, and whether that is enough."""
+    scales, unsure = _scales(result), "Whether that is enough can only be told with stations or other fine data."
+    widened = bool(scales) and max(scales) > 1.005
+    if result.gain == 0:
+        done = f"widened {_span(scales)} times" if widened else "not widened"
+        return (
+            "The map is the smooth interpolation alone, so that the intervals are as wide as neighbouring cells "
+            f"differ; they were {done} for the fine grid. {unsure}"
+        )
+    if _too_narrow(result, model):
+        return (
+            "On the fine grid they are probably too narrow. They grow as the model's detail does from the coarse to "
+            f"the fine grid, which is {_span(scales, 2)} times here: the model is made of trees without a linear part, "
+            "which stay within the values of their training samples and so damp the detail, but not its error. Train "
+            "with the linear part first for intervals that grow with the factors, and check them with stations."
+        )
+    if widened:
+        return (
+            f"On the fine grid the model's detail is {_span(scales)} times as large as among them, and its error is "
+            f"taken to grow as much: the intervals were widened by it. {unsure}"
+        )
+    if not scales:
+        return f"On the fine grid the intervals are the same. {unsure}"
+    return (
+        "On the fine grid the model's detail is no larger than among them, and the intervals are the same. Values that "
+        f"differ more between pixels than between cells make them too narrow. {unsure}"
+    )
 
 
 def _width_maps(result: Downscaling, unit: str) -> list[Any]:
@@ -128,6 +194,10 @@ def _table(result: Downscaling, unit: str) -> Table:
     return Table(columns, rows, "Area of applicability and intervals, period by period.", digits=digits)
 
 
-def _span(values: list[float]) -> str:
-    low, high = fmt(min(values), 1), fmt(max(values), 1)
+def _amount(value: float, unit: str) -> str:
+    return f"{small(value)} {unit}".rstrip()
+
+
+def _span(values: list[float], digits: int = 1) -> str:
+    low, high = fmt(min(values), digits), fmt(max(values), digits)
     return low if low == high else f"{low} to {high}"

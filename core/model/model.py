@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..raster.bands import SHARE_UNIT
 from .applicability import Applicability
+from .class_maps import map_of
 from .form import Form
 from .linear import LinearPredictor
 from .predictor import Array, Predictor
@@ -104,11 +106,34 @@ class Model:
         return result
 
     def order(self, available: Sequence[str], where: str) -> list[str]:
-        """The model's factors, all of which must be in `available`; InputError names those missing in `where`."""
-        missing = [name for name in self.factor_names if name not in available]
+        """The model's factors, all of which must be in `available`; InputError names those missing in `where`.
+
+        A class may be missing where other classes of its map are there: see `absent_classes`.
+        """
+        absent = self.absent_classes(available)
+        missing = [name for name in self.factor_names if name not in available and name not in absent]
         if missing:
+            several = len(missing) > 1
             raise InputError(
-                f"{where} lacks the model's factor{'s' if len(missing) > 1 else ''} {', '.join(map(repr, missing))}; "
-                f"it has {', '.join(available) or 'none'}."
+                f"{where} lacks the model's factor{'s' if several else ''} {', '.join(map(repr, missing))}; it has "
+                f"{', '.join(available) or 'none'}. Add {'them' if several else 'it'} in 'Resample to a common grid', "
+                f"or train a model without {'them' if several else 'it'}."
             )
         return self.factor_names
+
+    def absent_classes(self, available: Sequence[str]) -> list[str]:
+        """Class factors not in `available`, though other classes of their map are: there the class covers nothing."""
+        maps = {map_of(name) for name in available} - {""}
+        return [
+            factor.name
+            for factor in self.factors
+            if factor.unit == SHARE_UNIT and factor.name not in available and map_of(factor.name) in maps
+        ]
+
+    @property
+    def class_maps(self) -> dict[str, list[str]]:
+        """Classes that training has seen, by map; the first is the reference, which is none of the factors."""
+        maps = self.facts.get("class_maps")
+        if not isinstance(maps, Mapping):
+            return {}
+        return {str(stem): [str(name) for name in names] for stem, names in maps.items() if isinstance(names, list)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..model.form import VALUES, Form
+from ..model.form import CONTRASTS, VALUES, Form
 from ..progress import Progress
 from .block_size import BlockSize, residual_blocks
 from .checks import checked_samples
@@ -14,7 +14,7 @@ from .evaluation import Yardstick
 from .form_choice import FormTrial, contrast_window, judged, trial, try_forms
 from .learners import Learner
 from .learning import Learning, Visit
-from .result import Options
+from .result import AUTOMATIC, Options
 from .samples import Array, CoarseData, Samples, make_samples
 from .tuning import Tuner, Tuning, check_budget, nested
 
@@ -60,7 +60,19 @@ def ground(data: CoarseData, learners: Sequence[Learner], options: Options) -> G
     blocks = block_folds(values, size.edge, options.seed, options.buffer)
     # Every training form has the same rows, so that the folds of one serve for all.
     folds, unused = designs(values, options.validation, size.edge, options.seed, data.periods, options.buffer)
-    return Ground(data, values, options.window or contrast_window(data), size, blocks, folds, notes + unused)
+    window = options.window or contrast_window(data)
+    if options.train_on == AUTOMATIC and too_wide(Form(CONTRASTS, window), data):
+        notes.append(
+            f"Contrasts to {window} x {window} cells were not tried: the region has only {data.grid.rows} x "
+            f"{data.grid.cols} cells."
+        )
+    return Ground(data, values, window, size, blocks, folds, notes + unused)
+
+
+def too_wide(form: Form, data: CoarseData) -> bool:
+    """Whether contrasts in a window of more than half the region, which are little else than anomalies, are asked of
+    it; the smallest window is never too wide."""
+    return form.kind == CONTRASTS and form.window > max(3, max(data.grid.shape) // 2)
 
 
 def choose(where: Ground, learning: Learning, forms: Sequence[Form], budget: int, progress: Progress) -> Choice:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
 from ..model.form import VALUES, Form
+from ..packages import missing
 from ..progress import Progress
 from . import evaluation as ev
 from .choice import Choice, Ground, choose, ground
@@ -59,13 +60,17 @@ class Entry:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Entries, best first; training: of the best; simpler: a simpler learner within noise of it; blocks: how many."""
+    """Entries, best first; training: of the best; simpler: a simpler learner within noise of it; blocks: how many.
+
+    left_out: titles of the learners that could not run, for which `notes` has the reasons.
+    """
 
     entries: list[Entry]
     training: Training
     simpler: Entry | None
     blocks: int
     notes: list[str]
+    left_out: list[str] = field(default_factory=list)
 
 
 def compare(
@@ -79,14 +84,19 @@ def compare(
     does not count.
 
     One that cannot run (its package is not installed) is left out with a note. Raises InputError where fewer than two
-    are asked for, none can run, or the data cannot carry them.
+    are asked for or can run, or the data cannot carry them.
     """
     progress = progress or Progress()
     chosen = [known(name) for name in dict.fromkeys(learners)]
     if len(chosen) < 2:
         raise InputError("Comparing needs at least two learners: choose more.")
+    left_out: list[tuple[Learner, str]] = []
+    for learner in chosen:
+        reason = missing([learner.package]) if learner.package else ""
+        if reason:
+            left_out.append((learner, reason))
+    chosen = _still_enough(chosen, left_out)
     where = ground(data, chosen, options)
-    notes: list[str] = []
     found: list[tuple[Choice, Fitted, float, float]] = []
     for number, learner in enumerate(chosen):
         step = progress.part(0.75 * number / len(chosen), 0.75 * (number + 1) / len(chosen))
@@ -95,9 +105,8 @@ def compare(
         try:
             found.append(_one(where, learner, own, step))
         except InputError as error:
-            notes.append(f"{learner.title} was left out. {error}")
-    if not found:
-        raise InputError(" ".join(notes))
+            left_out.append((learner, str(error)))
+            _still_enough(chosen, left_out)
     found.sort(key=lambda one: (-one[0].chosen.gain.share_explained, _rank(one[0].learning.learner)))
     errors = [_errors(where, one[0]) for one in found]
     total = errors[0][1]
@@ -108,7 +117,8 @@ def compare(
     best, fitted = entries[0], found[0][1]
     finished = finish(where, best.choice, replace(options, learner=best.learner.id), progress.part(0.75, 1.0), fitted)
     blocks = len(np.unique(block_of(where.values, where.size.edge)))
-    return Comparison(entries, finished, simpler_than(entries), blocks, notes)
+    titles = [learner.title for learner, _ in left_out]
+    return Comparison(entries, finished, simpler_than(entries), blocks, _notes(left_out), titles)
 
 
 def simpler_than(entries: Sequence[Entry]) -> Entry | None:
@@ -116,6 +126,20 @@ def simpler_than(entries: Sequence[Entry]) -> Entry | None:
     best = entries[0]
     candidates = [one for one in entries[1:] if _rank(one.learner) < _rank(best.learner) and one.difference[1] <= 0]
     return min(candidates, key=lambda one: _rank(one.learner), default=None)
+
+
+def _still_enough(chosen: Sequence[Learner], left_out: Sequence[tuple[Learner, str]]) -> list[Learner]:
+    """The learners that are not left out. Raises InputError where they are fewer than two."""
+    gone = {learner.id for learner, _ in left_out}
+    rest = [learner for learner in chosen if learner.id not in gone]
+    if len(rest) < 2:
+        which = f"only {rest[0].title} is left" if rest else "none is left"
+        raise InputError(f"Comparing needs at least two learners, and {which}. {' '.join(_notes(left_out))}")
+    return rest
+
+
+def _notes(left_out: Sequence[tuple[Learner, str]]) -> list[str]:
+    return [f"{learner.title} was left out. {reason}" for learner, reason in left_out]
 
 
 def _one(where: Ground, learner: Learner, options: Options, progress: Progress) -> tuple[Choice, Fitted, float, float]:

@@ -10,6 +10,7 @@ from ..report.comparison_charts import fold_boxes, taylor
 from .comparison import Comparison, Entry
 from .training_numbers import numbers_of
 from .training_report import training_report
+from .training_sections import visible
 
 
 def comparison_report(comparison: Comparison) -> Report:
@@ -24,7 +25,9 @@ def comparison_report(comparison: Comparison) -> Report:
         verdict="\n".join(_verdict(comparison)),
         tone=own.tone,
         key_figures=[
-            KeyFigure("Best learner", best.learner.title, typeset(best.choice.chosen.form.label)),
+            KeyFigure("Best learner", best.learner.title, typeset(best.choice.chosen.form.label))
+            if best.share > 0
+            else KeyFigure("Model written", best.learner.title, f"{_why_written(comparison)}; none is better"),
             KeyFigure(
                 "Share explained", percent(best.share), "of differences between neighbouring cells, unseen blocks"
             ),
@@ -53,7 +56,9 @@ def _verdict(comparison: Comparison) -> list[str]:
     if best.share <= 0:
         return [
             "No learner explains anything of the differences between neighbouring coarse cells in blocks it has not "
-            "seen: the downscaled map will equal the smooth interpolation of the coarse map, whichever is taken."
+            "seen: the downscaled map will equal the smooth interpolation of the coarse map, whichever is taken.",
+            f"None is better than another; the model of {best.learner.title} was written, {_why_written(comparison)}.",
+            *_absent(comparison),
         ]
     lines = [
         f"Of {plural(len(comparison.entries), 'learner')}, {best.learner.title} explains the largest share of the "
@@ -62,8 +67,7 @@ def _verdict(comparison: Comparison) -> list[str]:
     if simpler is not None:
         lines.append(
             f"{simpler.learner.title} is simpler and as good: it explains {percent(simpler.share)}, and the difference "
-            f"of {_points(simpler.difference[0])} (95\u00a0% interval {_points(simpler.difference[1])} to "
-            f"{_points(simpler.difference[2])}) is within noise."
+            f"of {_points(simpler.difference[0])} (95\u00a0% interval {_interval(simpler)}) is within noise."
         )
     elif len(comparison.entries) > 1:
         second = comparison.entries[1]
@@ -73,10 +77,23 @@ def _verdict(comparison: Comparison) -> list[str]:
             f"{_points(second.difference[0])} is {'more than noise' if beyond else 'within noise'}."
         )
     lines.append(f"The model of {best.learner.title} was written. All learners were judged on the same folds.")
+    lines += _absent(comparison)
     if comparison.blocks < 10:
         lines.append(f"The region holds only {comparison.blocks} blocks: the intervals are rough.")
     lines.append("The best of several is flattered a little by having been picked on the blocks that score it.")
     return lines
+
+
+def _absent(comparison: Comparison) -> list[str]:
+    """A sentence on the learners that were asked for and did not run."""
+    names = comparison.left_out
+    if not names:
+        return []
+    return [f"{' and '.join(names)} could not run and {'was' if len(names) == 1 else 'were'} left out: see the notes."]
+
+
+def _why_written(comparison: Comparison) -> str:
+    return f"the simplest of the {len(comparison.entries)}"
 
 
 def _ranking(comparison: Comparison) -> Table:
@@ -87,7 +104,7 @@ def _ranking(comparison: Comparison) -> Table:
             100 * entry.share,
             100 * entry.choice.chosen.spread,
             100 * entry.difference[0] if k else None,
-            f"{fmt(100 * entry.difference[1], 1)} to {fmt(100 * entry.difference[2], 1)}" if k else "",
+            _interval(entry) if k else "",
         ]
         for k, entry in enumerate(comparison.entries)
     ]
@@ -133,44 +150,58 @@ def _beside(comparison: Comparison, unit: str) -> Table:
 
 
 def _charts(comparison: Comparison) -> list[Any]:
+    """The figures that show something; where no learner explains anything there is little to draw."""
     entries = comparison.entries
+    names = [entry.learner.title for entry in entries]
     blocks: list[Any] = []
-    if len(entries) > 1:
+    if any(visible(entry.difference) for entry in entries):
         rest = entries[1:]
         blocks.append(
             Figure(
                 charts.difference_ci(
-                    [entry.learner.title for entry in rest],
+                    names[1:],
                     [-100 * entry.difference[0] for entry in rest],
                     [-100 * entry.difference[2] for entry in rest],
                     [-100 * entry.difference[1] for entry in rest],
-                    xlabel=f"Share explained less that of {entries[0].learner.title} (percentage points)",
+                    xlabel="Percentage points",
                     digits=1,
                 ),
-                "How far each learner stays behind the best, with 95\u00a0% intervals over blocks. Grey intervals "
-                "cross 0: the blocks cannot tell the two apart.",
+                f"Share explained less that of {names[0]}: how far each learner stays behind the best, with "
+                "95\u00a0% intervals over blocks. Grey intervals cross 0: the blocks cannot tell the two apart.",
                 "Differences to the best learner with intervals",
             )
         )
-    names = [entry.learner.title for entry in entries]
-    return [
-        *blocks,
-        Figure(
-            fold_boxes(
-                names, [[100 * share for share in entry.fold_shares] for entry in entries], "Share explained (%)"
+    if any(visible(entry.fold_shares) for entry in entries):
+        shares = [[100 * share for share in entry.fold_shares] for entry in entries]
+        blocks.append(
+            Figure(
+                fold_boxes(names, shares, "Share explained (%)"),
+                "Share explained in each held-out fold. Where the boxes lie over each other the learners do equally "
+                "well; wide boxes mean that skill differs from place to place.",
+                "Box per learner of the share explained in each fold",
+            )
+        )
+    if any(math.isfinite(entry.r) for entry in entries):
+        r, deviation = [entry.r for entry in entries], [entry.deviation for entry in entries]
+        blocks += [
+            Figure(
+                taylor(names, r, deviation, "true differences"),
+                "Taylor diagram of the differences between neighbouring cells in held-out blocks, with the detail "
+                "gain applied. The nearer to the star the better; on the inner side the map is too smooth. Orange "
+                "arcs are equal errors. Learners without any detail are not drawn.",
+                "Taylor diagram of the learners",
             ),
-            "Share explained in each held-out fold. Where the boxes lie over each other the learners do equally well; "
-            "wide boxes mean that skill differs from place to place.",
-            "Box per learner of the share explained in each fold",
-        ),
-        Figure(
-            taylor(names, [entry.r for entry in entries], [entry.deviation for entry in entries], "true differences"),
-            "Taylor diagram of the differences between neighbouring cells in held-out blocks, with the detail gain "
-            "applied. The nearer to the star the better; on the inner side the map is too smooth. Orange arcs are "
-            "equal errors.",
-            "Taylor diagram of the learners",
-        ),
-    ]
+            Table(
+                ["Learner", "R", "Standard deviation (true: 1)"],
+                [list(row) for row in zip(names, r, deviation)],
+                "Where the learners lie in the Taylor diagram, for points on top of each other.",
+                highlight=0,
+                digits=[0, 3, 3],
+            ),
+        ]
+    if not blocks:
+        blocks.append(Text("With a share explained of 0 for every learner and fold there is nothing to draw."))
+    return blocks
 
 
 def _forms(comparison: Comparison) -> Table:
@@ -206,6 +237,10 @@ def _numbers(entry: Entry) -> dict[str, Any]:
         "fit_seconds": entry.fit_seconds,
         "predict_seconds_per_million": entry.predict_seconds,
     }
+
+
+def _interval(entry: Entry) -> str:
+    return f"{fmt(100 * entry.difference[1], 1)} to {fmt(100 * entry.difference[2], 1)}"
 
 
 def _points(difference: float) -> str:

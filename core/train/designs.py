@@ -235,7 +235,8 @@ def _by_date(
         found[int(number)] = key(period.first + (period.last - period.first) / 2)
     keys = sorted(set(found.values()))
     if len(keys) < 2:
-        raise InputError(f"All periods lie in one {word} ({name(keys[0])}): leave periods out instead.")
+        instead = "leave periods out instead" if len(found) > 1 else "validate by blocks"
+        raise InputError(f"All periods lie in one {word} ({name(keys[0])}): {instead}.")
     of_period = np.zeros(samples.shape[0], np.intp)
     for number, one in found.items():
         of_period[number] = keys.index(one)

@@ -133,7 +133,7 @@ def gain_of(true: Array, guess: Array, groups: Sequence[NDArray[np.intp]], windo
     slope = float(product.sum() / square.sum())
     error = max(_jackknife_error(product, square, group) for group in groups)
     value = float(np.clip(slope * (1 - (error / slope) ** 2), 0.0, _HIGHEST_GAIN)) if slope > error else 0.0
-    share = (2 * value * float(product.sum()) - value**2 * float(square.sum())) / total
+    share = (2 * value * float(product.sum()) - value**2 * float(square.sum())) / total + 0.0  # no -0
     return DetailGain(value, slope, error, share, window)
 
 

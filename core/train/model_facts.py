@@ -28,6 +28,7 @@ def facts(data: CoarseData, choices: Mapping[str, Any]) -> dict[str, Any]:
 
     return {
         **choices,
+        "class_maps": data.class_maps,
         "periods": [p.label if p else "undated" for p in data.periods],
         "coarse_crs": data.grid.crs_name,
         "coarse_cell": [data.grid.cell_width, data.grid.cell_height],

@@ -21,7 +21,8 @@ from ..raster.support import Array
 class CoarseData:
     """A COARSE stack in memory: target and share (periods, rows, cols), factors (factors, periods, rows, cols).
 
-    NaN where none. names, units and static (the same for all periods) go with the factors.
+    NaN where none. names, units and static (the same for all periods) go with the factors. class_maps: the classes seen
+    of every map whose reference class was left out of the factors, that class first.
     """
 
     grid: Grid
@@ -35,6 +36,7 @@ class CoarseData:
     factors: Array
     share: Array
     tags: dict[str, str] = field(default_factory=dict)
+    class_maps: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def footprint_km(self) -> float | None:

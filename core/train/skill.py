@@ -8,7 +8,7 @@ from ..model.form import VALUES, Form
 from ..progress import Progress
 from . import evaluation as ev
 from .designs import Folds, random_folds
-from .learners.linear import Ridge
+from .learners.linear import LeastSquares
 from .learning import Learning
 from .samples import Array, Samples
 
@@ -22,7 +22,7 @@ def scored(
     baseline = ev.mean_baseline(samples, folds)
     rows = dict(predicted)
     if linear:
-        rows[LINEAR] = ev.held_out(samples, folds, lambda part: Ridge(0.0).fit(part.x, part.y, part.weight).predict)
+        rows[LINEAR] = ev.held_out(samples, folds, lambda part: LeastSquares().fit(part.x, part.y, part.weight).predict)
     scores = [ev.score(samples, folds, guess, name, yardstick, baseline) for name, guess in rows.items()]
     return [*scores, ev.score(samples, folds, baseline, ev.NO_FACTORS, yardstick, baseline)]
 

@@ -8,7 +8,7 @@ from ..model.model import Model
 from ..progress import Progress
 from . import evaluation as ev
 from . import fitting
-from .choice import Choice, Ground, choose, ground
+from .choice import Choice, Ground, choose, ground, too_wide
 from .designs import Folds
 from .effects import effects
 from .fitting import Fitted
@@ -57,7 +57,7 @@ def learning_of(learner: Learner, options: Options, where: Ground) -> Learning:
 def forms_of(options: Options, where: Ground) -> list[Form]:
     """The training forms to try. Raises InputError for a form that there is not."""
     if options.train_on == AUTOMATIC:
-        return forms_to_try(where.data, where.window)
+        return [form for form in forms_to_try(where.data, where.window) if not too_wide(form, where.data)]
     return [Form(options.train_on, where.window)]
 
 

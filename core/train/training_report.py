@@ -8,6 +8,7 @@ from typing import Any
 
 from ..model.form import VALUES
 from ..model.model import GOOD_SHARE, LITTLE_SHARE
+from ..model.reach import cannot_extrapolate
 from ..report import KeyFigure, Report, Section, Table, Text, fmt, percent, plural, typeset
 from . import evaluation as ev
 from .check_sections import scale_blocks, scale_verdict, tuning_blocks
@@ -15,7 +16,7 @@ from .explain_sections import importance_blocks
 from .training import Training
 from .training_numbers import numbers_of
 from .training_sections import factor_table, form_blocks, own_score, score_blocks
-from .trust import trust_section
+from .trust_sections import trust_section
 
 
 def training_report(training: Training) -> Report:
@@ -35,7 +36,7 @@ def training_report(training: Training) -> Report:
             Section("How well it predicts what it has not seen", scores),
             Section("The step in scale, tested where the truth is known", scale_blocks(training, unit)),
             Section("Which factors carry the prediction", importance_blocks(training, unit)),
-            *([trust_section(training.trust, unit)] if training.trust else []),
+            *([trust_section(training.trust, unit, cannot_extrapolate(model))] if training.trust else []),
             *([Section("What tuning gave", tuning_blocks(training.tuning))] if training.tuning else []),
             Section("Factors in training", [factor_table(training)]),
             *([Section("Notes", [Text("\n".join(f"- {note}" for note in training.notes))])] if training.notes else []),

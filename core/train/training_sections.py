@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from ..model.form import VALUES
@@ -20,6 +21,7 @@ _DESIGN_NAMES = {
     YEARS: "Years left out",
     BLOCKS_AND_PERIODS: "Blocks and periods",
 }
+_SEEN = 5e-4  # a share that a figure shows: 0.05 %
 _FLATTERS = 0.02  # difference of R² from which a random split is said to flatter
 
 
@@ -74,10 +76,10 @@ def score_blocks(training: Training, unit: str) -> list[Any]:
         )
     ]
     if training.scores:
-        blocks += [
-            Figure(_score_chart(training), _SCORE_CAPTION, "Share explained per validation design and model"),
-            _score_table(training, unit),
-        ]
+        if visible([one.share_explained for one in training.scores]):
+            chart = _score_chart(training)
+            blocks.append(Figure(chart, _SCORE_CAPTION, "Share explained per validation design and model"))
+        blocks.append(_score_table(training, unit))
         flattery = flattered(training)
         blocks += [Text(flattery)] if flattery else []
         blocks.append(_apart_table(training, unit))
@@ -107,6 +109,11 @@ def score_blocks(training: Training, unit: str) -> list[Any]:
     return blocks
 
 
+def visible(shares: Sequence[float]) -> bool:
+    """Whether any of the shares differs from 0 by what a figure would show."""
+    return any(abs(share) >= _SEEN for share in shares if math.isfinite(share))
+
+
 _SCORE_CAPTION = (
     "Share of the differences between neighbouring cells that is explained, by validation design; lines are the spread "
     "over folds. The grey bars know no factor, only the mean of the cell where it was seen, else of the period: what "
@@ -127,13 +134,15 @@ def flattered(training: Training) -> str:
         return ""
     said = "; ".join(f"{fmt(one.r2, 2)} and {fmt(blocks.r2, 2)} for {what}" for what, one, blocks in pairs)
     start = f"R² by the random split and by spatial blocks: {said}."
-    if max(one.r2 - blocks.r2 for _, one, blocks in pairs) < _FLATTERS:
+    higher = [what for what, one, blocks in pairs if one.r2 - blocks.r2 >= _FLATTERS]
+    if not higher:
         return f"{start} Here the random split hardly flatters."
+    where = f"For {higher[0]} the" if len(higher) < len(pairs) else "The"
     known = f" ({', '.join(training.static[:6])}{' …' if len(training.static) > 6 else ''})"
     dates = " and the same cell at other dates" if len(training.periods) > 1 else ""
     memory = f", and factors that never change{known} tell it which cell it is" if training.static and dates else ""
     return (
-        f"{start} The difference is no skill: in a random split the model has seen the neighbours of nearly every "
+        f"{start} {where} difference is no skill: in a random split the model has seen the neighbours of nearly every "
         f"held-out cell{dates}{memory}. It remembers what it cannot derive. For places it has not seen, believe the "
         "blocks."
     )

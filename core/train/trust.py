@@ -17,7 +17,6 @@ from ..model.forest import ForestPredictor
 from ..model.quantiles import LeafValues
 from ..model.uncertainty import CONSTANT, MOST_HELD_OUT, PROBABILITIES, QUANTILES, SCALED, HeldOut, Uncertainty
 from ..progress import Progress
-from ..report import Section, Table, Text, fmt, percent
 from . import evaluation as ev
 from .designs import Folds
 from .fitting import QUICK_ROWS, Fitted, thinned
@@ -25,7 +24,7 @@ from .importance import Importance, weights_of
 from .samples import Array, Samples
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
-_MAIN = 0.9
+MAIN = 0.9
 _FEWEST = 20  # held-out samples from which intervals of 90 % mean something
 _WORTH = 0.99  # of the interval score: what widths of their own must reach to be taken
 
@@ -48,7 +47,7 @@ class Trust:
     @property
     def data(self) -> dict[str, Any]:
         """Numbers for the report's JSON."""
-        area, main = self.applicability, next((one for one in self.calibrations if one.level == _MAIN), None)
+        area, main = self.applicability, next((one for one in self.calibrations if one.level == MAIN), None)
         return {
             "threshold": None if area is None else area.threshold,
             "samples_outside": None if area is None else float((self.own_index > area.threshold).mean()),
@@ -115,7 +114,7 @@ def make_trust(
         return HeldOut(true[rows], shown[rows], error, fold, spread.astype(np.float32))
 
     flat = Uncertainty(CONSTANT, held_out(np.ones((len(rows), 1))))
-    constant = flat.calibration(_MAIN, gain)
+    constant = flat.calibration(MAIN, gain)
     uncertainty = flat
     if isinstance(fitted.predictor, ForestPredictor):
         spread = _held_out_spread(samples, folds, visits, rows, seed, progress)
@@ -141,7 +140,7 @@ def _scaled(flat: Uncertainty, own: Array, gain: float, constant: Calibration) -
     highest = float(np.quantile(own, 0.99))
     width = 1.0 + slope / level * np.minimum(own, highest)
     scaled = replace(held, spread=width[:, None].astype(np.float32))
-    if calibrate(scaled.residual(gain), scaled.reach(_MAIN), scaled.fold, _MAIN).score > _WORTH * constant.score:
+    if calibrate(scaled.residual(gain), scaled.reach(MAIN), scaled.fold, MAIN).score > _WORTH * constant.score:
         return None
     return Uncertainty(SCALED, scaled, slope=slope / level, highest=highest)
 
@@ -174,81 +173,3 @@ def _held_out_spread(
 def _without_trend(fitted: Fitted, samples: Samples) -> Array:
     """What the trees of `fitted` were grown on."""
     return samples.y if fitted.trend is None else samples.y - fitted.trend.predict(samples.x)
-
-
-def trust_section(trust: Trust, unit: str) -> Section:
-    """How sure the model is, and where it may be used: coverage on held-out blocks, threshold of the area."""
-    blocks: list[Any] = []
-    main = next((one for one in trust.calibrations if one.level == _MAIN), None)
-    if trust.uncertainty is not None and main is not None:
-        blocks += [Text(_coverage_text(trust, main)), _coverage_table(trust, unit)]
-    if trust.applicability is not None:
-        outside = float((trust.own_index > trust.applicability.threshold).mean())
-        blocks.append(
-            Text(
-                "A pixel lies inside the area of applicability (Meyer & Pebesma 2021) where its factors, weighted by "
-                "importance, are no further from a training sample than training samples commonly are from those of "
-                f"the other blocks: up to a dissimilarity index of {fmt(trust.applicability.threshold, 3)}. Of the "
-                f"training samples themselves {percent(outside)} lie beyond it. 'Downscale' maps the index."
-            )
-        )
-    if trust.notes:
-        blocks.append(Text("\n".join(f"- {note}" for note in trust.notes)))
-    return Section("Where it may be trusted, and how sure it is", blocks)
-
-
-def _coverage_text(trust: Trust, main: Calibration) -> str:
-    assert trust.uncertainty is not None
-    method = {
-        QUANTILES: "They come from the leaves of the forest (quantile regression forest, Meinshausen 2006), multiplied "
-        f"by {fmt(main.factor, 2)} so that they hold what they promise on held-out blocks (conformal calibration).",
-        SCALED: "Their reach is taken from the held-out errors (split-conformal), and grows with the dissimilarity to "
-        "the training samples.",
-        CONSTANT: "Their reach is taken from the held-out errors (split-conformal), and is the same everywhere.",
-    }[trust.uncertainty.method]
-    lines = [
-        f"Intervals of {percent(main.level)} around the predictions hold {percent(main.coverage)} of the differences "
-        "between neighbouring cells in blocks that neither the model nor the calibration has seen (from "
-        f"{percent(main.lowest)} to {percent(main.highest)} among the folds). {method}"
-    ]
-    if main.widening > 1.001:
-        lines[0] += (
-            " Blocks differ more than the calibration on the others foresees: the intervals have been widened by "
-            f"{percent(main.widening - 1)} for that."
-        )
-    if trust.constant is not None and trust.constant.score > 0 and trust.uncertainty.method != CONSTANT:
-        better = 1 - main.score / trust.constant.score
-        lines.append(
-            f"By the interval score they are {percent(abs(better))} {'better' if better >= 0 else 'worse'} than "
-            "intervals of one width."
-        )
-    lines.append(
-        "This coverage is of the coarse support: cells against their neighbours. 'Downscale' puts the same intervals "
-        "around the conserved map, wider by as much as its detail exceeds that among the coarse cells. Variation below "
-        "the coarse cell that follows no factor, and the error of the coarse product itself, are not in them."
-    )
-    return "\n\n".join(lines)
-
-
-def _coverage_table(trust: Trust, unit: str) -> Table:
-    assert trust.uncertainty is not None
-    forest = trust.uncertainty.leaves is not None
-    columns = ["Interval", "Held", "Lowest fold", "Highest fold", f"Mean width{f' ({unit})' if unit else ''}"]
-    rows: list[list[Any]] = [
-        [percent(one.level), percent(one.coverage), percent(one.lowest), percent(one.highest), one.width]
-        for one in trust.calibrations
-    ]
-    digits, notes = [0, 0, 0, 0, 4], "Held: calibrated on the other folds only."
-    if forest:
-        columns += ["Held by the leaves alone", "Factor"]
-        digits += [0, 2]
-        notes += " By the leaves alone: without the factor that the calibration finds."
-        for row, one in zip(rows, trust.calibrations):
-            row += [percent(one.raw), one.factor]
-    return Table(
-        columns,
-        rows,
-        "What intervals of several levels hold of the true differences between neighbouring cells in held-out blocks.",
-        notes=notes,
-        digits=digits,
-    )

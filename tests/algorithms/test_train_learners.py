@@ -81,6 +81,34 @@ def test_an_absent_package_is_named_and_the_algorithm_stays(
     assert stacking.checkParameterValues(chosen, QgsProcessingContext()) == (False, reason)
 
 
+@pytest.mark.parametrize("name", ["trainstacking", "comparemodels"])
+def test_unknown_learners_are_refused_with_the_known_ones_in_the_help(
+    provider: Any, folder: Path, grids: dict[str, Any], name: str
+) -> None:
+    from qgis.core import QgsProcessingContext
+
+    algorithm = provider.algorithm(name)
+    given = {"COARSE": grids["COARSE"], "MODEL": str(folder / "unknown.smdl")}
+    for wrong in ("foo", 0, ["foo", "linear"], [0, 1], "linear,foo"):
+        possible, reason = algorithm.checkParameterValues({**given, "LEARNERS": wrong}, QgsProcessingContext())
+        assert not possible and reason, wrong
+    right = {**given, "LEARNERS": ["linear", "cart"]}
+    assert algorithm.checkParameterValues(right, QgsProcessingContext())[0]
+    text = algorithm.parameterDefinition("LEARNERS").help()
+    assert all(one in text for one in ("linear", "randomforest", "neuralnetwork", "xgboost"))
+
+
+def test_helps_state_the_range_that_is_allowed(provider: Any) -> None:
+    from qgis.core import QgsProcessingParameterNumber
+
+    for algorithm in provider.algorithms():
+        if algorithm.groupId() != "train":
+            continue
+        for one in algorithm.parameterDefinitions():
+            if isinstance(one, QgsProcessingParameterNumber) and one.maximum() < 1e6:
+                assert f"{one.maximum():g}" in one.help(), (algorithm.id(), one.name())
+
+
 def test_choices_that_cannot_be_meant(run: Any, folder: Path, grids: dict[str, Any]) -> None:
     from qgis.core import QgsProcessingException
 

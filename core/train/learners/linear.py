@@ -9,6 +9,9 @@ import numpy as np
 from ...model.linear import LinearPredictor
 from .base import Array, Learner, Settings
 
+# Shares of classes are single precision: what is left of their sum by rounding is about 1e-6 of their spread.
+_RANK = 1e-5
+
 
 class Ridge:
     """Ridge with its penalty chosen by generalised cross-validation.
@@ -24,12 +27,9 @@ class Ridge:
         weight = np.ones(len(y)) if sample_weight is None else sample_weight
         weight = weight / weight.sum()
         self.x_mean, self.y_mean = weight @ x, float(weight @ y)
-        centred = x - self.x_mean
-        scale = np.sqrt(weight @ centred**2)
-        # A factor that does not vary gets a coefficient of zero, not a division by zero.
-        self.x_scale = np.where(scale > 1e-12 * np.maximum(1.0, np.abs(self.x_mean)), scale, np.inf)
+        self.x_scale = _scale(x, weight, self.x_mean)
         root = np.sqrt(weight)[:, None]
-        gram_factor = root * (centred / self.x_scale)
+        gram_factor = root * ((x - self.x_mean) / self.x_scale)
         observed = root[:, 0] * (y - self.y_mean)
         eigenvalues, vectors = np.linalg.eigh(gram_factor.T @ gram_factor)
         eigenvalues = np.maximum(eigenvalues, 0.0)
@@ -43,6 +43,29 @@ class Ridge:
 
     def predict(self, x: Array) -> Array:
         return self.y_mean + ((x - self.x_mean) / self.x_scale) @ self.coefficients
+
+
+class LeastSquares:
+    """Multiple linear regression; what factors say of the same is divided among them (least norm), not blown up."""
+
+    def fit(self, x: Array, y: Array, sample_weight: Array | None = None) -> LeastSquares:
+        weight = np.ones(len(y)) if sample_weight is None else sample_weight
+        weight = weight / weight.sum()
+        self.x_mean, self.y_mean = weight @ x, float(weight @ y)
+        root = np.sqrt(weight)
+        self.x_scale = _scale(x, weight, self.x_mean)
+        columns = root[:, None] * ((x - self.x_mean) / self.x_scale)
+        self.coefficients = np.linalg.lstsq(columns, root * (y - self.y_mean), rcond=_RANK)[0]
+        return self
+
+    def predict(self, x: Array) -> Array:
+        return self.y_mean + ((x - self.x_mean) / self.x_scale) @ self.coefficients
+
+
+def _scale(x: Array, weight: Array, mean: Array) -> Array:
+    """Standard deviations of columns; infinite for one that does not vary: its coefficient is 0, nothing is divided."""
+    scale = np.sqrt(weight @ (x - mean) ** 2)
+    return np.where(scale > 1e-12 * np.maximum(1.0, np.abs(mean)), scale, np.inf)
 
 
 def _generalised_error(eigenvalues: Array, projected: Array, total: float, n: int, penalty: float) -> float:

@@ -12,7 +12,7 @@ from soilmoisture.core.errors import Cancelled, InputError
 from soilmoisture.core.model.form import CONTRASTS, VALUES
 from soilmoisture.core.model.modelfile import load_model, save_model
 from soilmoisture.core.progress import Progress
-from soilmoisture.core.report import Table, render_html, render_json
+from soilmoisture.core.report import Figure, Table, render_html, render_json
 from soilmoisture.core.train import learners
 from soilmoisture.core.train.comparison import compare, simpler_than
 from soilmoisture.core.train.comparison_report import comparison_report
@@ -67,7 +67,8 @@ def test_a_simpler_learner_within_noise_is_named(coarse_data):
     assert simpler_than(ranked(("svr", 0.0), ("cart", 0.001), ("linear", 0.005))) is None
     assert simpler_than(ranked(("linear", 0.0), ("cart", -0.01), ("svr", -0.01))) is None
     named = dataclasses.replace(found, simpler=found.entries[1])
-    assert "is simpler and as good" in comparison_report(named).verdict
+    sentence = next(line for line in comparison_report(named).verdict.splitlines() if "is simpler and as good" in line)
+    assert sentence.count("percentage points") == 1
 
 
 def test_intervals_by_a_plain_loop(coarse_data):
@@ -137,13 +138,58 @@ def test_a_learner_that_cannot_run_is_left_out_and_named(coarse_data, monkeypatc
     broken = dataclasses.replace(learners.REGISTRY["cart"], id="broken", title="Broken", build=missing)
     monkeypatch.setitem(learners.REGISTRY, "broken", broken)
     data = coarse_data(12, 12, 2, noise=0.02)
-    found = compare(data, ["broken", "linear"], BLOCKS)
-    assert [entry.learner.id for entry in found.entries] == ["linear"]
+    found = compare(data, ["broken", "linear", "cart"], BLOCKS)
+    assert {entry.learner.id for entry in found.entries} == {"linear", "cart"}
     assert found.notes == ["Broken was left out. The package is not installed: pip install it."]
-    assert "Broken was left out" in render_html(comparison_report(found))
-    monkeypatch.setitem(learners.REGISTRY, "broken2", dataclasses.replace(broken, id="broken2"))
-    with pytest.raises(InputError, match="is not installed"):
-        compare(data, ["broken", "broken2"], BLOCKS)
+    report = comparison_report(found)
+    assert "Broken could not run and was left out" in report.verdict and found.notes[0] in render_html(report)
+    with pytest.raises(InputError, match="at least two learners, and only Linear .*pip install"):
+        compare(data, ["linear", "broken"], BLOCKS)
+
+
+def test_a_learner_without_its_package_is_refused_before_anything_is_trained(coarse_data, monkeypatch):
+    absent = dataclasses.replace(learners.REGISTRY["cart"], id="absent", title="Absent", package="no_such_package")
+    monkeypatch.setitem(learners.REGISTRY, "absent", absent)
+    monkeypatch.setattr("soilmoisture.core.train.comparison.ground", lambda *given: pytest.fail("training began"))
+    with pytest.raises(InputError, match="only Linear .* is left. Absent was left out. no_such_package is not inst"):
+        compare(coarse_data(8, 8, 2), ["linear", "absent"], BLOCKS)
+    monkeypatch.setitem(learners.REGISTRY, "absent2", dataclasses.replace(absent, id="absent2"))
+    with pytest.raises(InputError, match="none is left"):
+        compare(coarse_data(8, 8, 2), ["absent", "absent2"], BLOCKS)
+
+
+def test_a_page_without_skill_names_no_best_learner_and_draws_nothing_empty(coarse_data):
+    found = compare(coarse_data(12, 12, 2, noise=0.02), ["linear", "cart"], BLOCKS)
+
+    def without_skill(entry):
+        gain = dataclasses.replace(entry.choice.chosen.gain, value=0.0, share_explained=0.0)
+        choice = dataclasses.replace(entry.choice, chosen=dataclasses.replace(entry.choice.chosen, gain=gain))
+        return dataclasses.replace(
+            entry, choice=choice, fold_shares=[1e-12] * 5, difference=(0.0, -1e-12, 1e-12), r=float("nan"), deviation=0
+        )
+
+    blank = dataclasses.replace(found, entries=[without_skill(entry) for entry in found.entries], simpler=None)
+    report, with_skill = comparison_report(blank), comparison_report(found)
+    title = blank.entries[0].learner.title
+    assert f"the model of {title} was written, the simplest of the 2" in report.verdict
+    assert [one.label for one in report.key_figures][0] == "Model written"
+    assert with_skill.key_figures[0].label == "Best learner"
+
+    def drawn(one):
+        return [block for block in one.sections[0].blocks if isinstance(block, Figure)]
+
+    assert len(drawn(with_skill)) == 3 and not drawn(report)
+    assert "nothing to draw" in render_html(report)
+
+
+def test_what_the_taylor_diagram_shows_stands_beside_it(coarse_data):
+    found = compare(coarse_data(12, 12, 2, noise=0.02), ["linear", "cart"], BLOCKS)
+    table = next(
+        block
+        for block in comparison_report(found).sections[0].blocks
+        if isinstance(block, Table) and "R" in block.columns
+    )
+    assert table.rows == [[entry.learner.title, entry.r, entry.deviation] for entry in found.entries]
 
 
 def test_what_cannot_be_compared(coarse_data):

@@ -8,9 +8,11 @@ import json
 import numpy as np
 import pytest
 
+from soilmoisture.core.model.forest import ForestPredictor
 from soilmoisture.core.model.form import CONTRASTS, VALUES, Form
 from soilmoisture.core.model.linear import LinearPredictor
 from soilmoisture.core.model.model import DetailGain, Factor, Model
+from soilmoisture.core.model.uncertainty import CONSTANT, HeldOut, Uncertainty
 from soilmoisture.core.raster.grid import ease_grid
 from soilmoisture.core.report import Report, Table, render_html, render_json
 from soilmoisture.core.train import evaluation as ev
@@ -19,6 +21,7 @@ from soilmoisture.core.train.scale_step import ScaleStep
 from soilmoisture.core.train.training import FormTrial, Importance, Training
 from soilmoisture.core.train.training_report import training_report
 from soilmoisture.core.train.training_sections import flattered
+from soilmoisture.core.train.trust import Trust
 from soilmoisture.core.train.tuning import Trial, Tuning
 
 NAN = float("nan")
@@ -130,6 +133,37 @@ def test_a_baseline_that_does_better_is_named_in_the_verdict() -> None:
     )
 
 
+def test_scores_of_nothing_are_not_drawn() -> None:
+    def drawn(training: Training) -> bool:
+        return "Share explained per validation design and model" in render_html(training_report(training))
+
+    training = _training()
+    nothing = [dataclasses.replace(one, share_explained=1e-16) for one in training.scores]
+    assert drawn(training) and not drawn(dataclasses.replace(training, scores=nothing))
+
+
+def test_intervals_of_trees_without_a_linear_part_are_called_too_narrow() -> None:
+    nothing = np.full(10, NAN)
+    held = HeldOut(*np.random.default_rng(0).normal(size=(3, 40)), np.arange(40) % 4, np.ones((40, 1), np.float32))
+    uncertainty = Uncertainty(CONSTANT, held)
+    trust = Trust(None, uncertainty, nothing, [uncertainty.calibration(0.9, 0.8)])
+    training = _training(factors=1, trust=trust)
+    tree = ForestPredictor(
+        np.array([0, 1]),
+        np.array([-1], np.int32),
+        np.zeros(1, np.float32),
+        np.array([-1], np.int32),
+        np.array([-1], np.int32),
+        np.zeros(1),
+        1,
+    )
+    line = LinearPredictor(np.zeros(1), 0.0)
+    for predictor, trend, said in ((tree, None, True), (tree, line, False), (line, None, False)):
+        model = dataclasses.replace(training.model, predictor=predictor, trend=trend)
+        page = render_html(training_report(dataclasses.replace(training, model=model)))
+        assert ("probably be too narrow" in page) == said
+
+
 def test_few_blocks_are_called_rough() -> None:
     assert "rough" not in training_report(_training()).verdict
     assert "about 4 blocks of 6 × 6 cells: these figures are rough" in (
@@ -196,6 +230,10 @@ def test_what_a_random_split_flatters_is_explained_beside_the_scores() -> None:
     pooled = [_score(ev.RANDOM, "Linear (ridge)", 0.1, 0.93), _score(ev.BLOCKS, "Linear (ridge)", 0.1, 0.61)]
     text = flattered(dataclasses.replace(training, pooled=pooled))
     assert "0.93 and 0.61 for plain values of all dates together" in text
+    lower = [_score(ev.RANDOM, "Linear (ridge)", 0.5, 0.41), *training.scores[1:]]
+    mixed = flattered(dataclasses.replace(training, scores=lower, pooled=pooled))
+    assert "For plain values of all dates together, as papers report them the difference is no skill" in mixed
+    assert "no skill" not in flattered(dataclasses.replace(training, scores=lower))
     alike = [_score(ev.RANDOM, "Linear (ridge)", 0.5, 0.53), *training.scores[1:]]
     assert "hardly flatters" in flattered(dataclasses.replace(training, scores=alike))
     assert flattered(dataclasses.replace(training, scores=training.scores[1:])) == ""

@@ -12,7 +12,8 @@ from soilmoisture.core.report import render_html
 from soilmoisture.core.train import trust as trust_module
 from soilmoisture.core.train.training import Options, train
 from soilmoisture.core.train.training_report import training_report
-from soilmoisture.core.train.trust import LEVELS, trust_section
+from soilmoisture.core.train.trust import LEVELS
+from soilmoisture.core.train.trust_sections import trust_section
 
 
 def trained(data, learner="linear", **more):
