@@ -29,9 +29,9 @@ class SpectralIndices(SoilMoistureAlgorithm):
     GROUP = "prepare"
     SUMMARY = "Vegetation, water and soil indices from reflectances, and TVDI, for every date of the layers."
     ABOUT = (
-        "Bands are known by the names that 'Import product' gives (blue, green, red, nir, nir2, swir1, swir2) and by "
-        "those of MODIS, Landsat and Sentinel-2 files; others are named in one line. An index is made for every date "
-        "that has all its bands, on the grid of the bands; what is missing is listed.\n\n"
+        "Bands are known by the names that 'Import product files' gives (blue, green, red, nir, nir2, swir1, swir2) or "
+        "by those of MODIS, Landsat and Sentinel-2 files; others are named in one line. An index is made for every "
+        "date that has all its bands, on the grid of the bands; what is missing is listed.\n\n"
         "Two indices are called NDWI: that of Gao (near infrared and 1240 nm, the water in leaves) and that of "
         "McFeeters (green and near infrared, open water). Here each has its own name. NDMI is the form of Gao's with "
         "the band near 1640 nm, which Landsat and Sentinel-2 have.\n\n"

@@ -45,7 +45,7 @@ def temperature_unit(source: Source) -> str:
         hint = " (it looks like the stored integers of MODIS: the scale is 0.02)" if 7500 < middle < 18000 else ""
         raise InputError(
             f"The temperature in {source.where} has a median of {middle:.4g}, neither K nor degrees C{hint}: import "
-            "the product with 'Import product', or set its scale and offset."
+            "the product with 'Import product files', or set its scale and offset."
         )
     if told and told != seen:
         raise InputError(

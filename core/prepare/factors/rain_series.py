@@ -190,8 +190,7 @@ def _unit(known: dict[Period, Source], asked: str) -> str:
     if declared:
         what = f"choose {told!r} as its unit" if told else f"choose its unit ({', '.join(_TO_MM)})"
         raise InputError(
-            f"The rain in {first.where} is declared in {declared!r}, not in mm: {what}, or import it with 'Import "
-            "product'."
+            f"The rain in {first.where} is declared in {declared!r}, not in mm: {what}, or use 'Import product files'."
         )
     spread = np.linspace(0, len(known) - 1, min(len(known), _SAMPLED)).astype(int)
     periods = list(known)

@@ -94,7 +94,7 @@ class _Reflectance:
 def _proposal(values: Array, scale: float) -> str:
     low, high = (float(v) for v in np.percentile(values, (1, 99)))
     if low > 5000 and high > 7500:
-        return "stored integers of Landsat Collection 2 need 'Import product' (scale 0.0000275, offset -0.2)"
+        return "stored integers of Landsat Collection 2 need 'Import product files' (scale 0.0000275, offset -0.2)"
     if high > 200:
-        return f"set the scale to {scale * 0.0001:g} (stored integers from 0 to 10000), or use 'Import product'"
+        return f"set the scale to {scale * 0.0001:g} (stored integers from 0 to 10000), or use 'Import product files'"
     return f"set the scale to {scale * 0.01:g} (percent)"

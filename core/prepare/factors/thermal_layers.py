@@ -153,5 +153,5 @@ def _check_albedo(sources: Iterable[Source]) -> None:
             scale = "0.001 (stored integers of MODIS)" if high > 100 else "0.01 (percent)"
             raise InputError(
                 f"Albedo goes from 0 to 1, but the 99th percentile of {source.where} is {high:.5g}: import the "
-                f"product with 'Import product', or set its scale to {scale}."
+                f"product with 'Import product files', or set its scale to {scale}."
             )

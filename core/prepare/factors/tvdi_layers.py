@@ -167,7 +167,7 @@ class _IsNdvi:
         if beyond > 0.01 * max(1, int(np.isfinite(values).sum())):
             raise InputError(
                 f"NDVI goes from -1 to 1, but {self._source.where} holds {np.nanmax(np.abs(values)):.5g}: import it "
-                "with 'Import product', or set its scale (0.0001 for MODIS)."
+                "with 'Import product files', or set its scale (0.0001 for MODIS)."
             )
         return np.where(np.abs(values) > 1.01, np.nan, values) if beyond else values
 

@@ -286,7 +286,7 @@ def test_scaled_reflectances_are_refused_with_a_proposal(tmp_path, stack, times,
 def test_landsat_integers_are_told_from_others(tmp_path, raster, reflectances):
     stored = np.array([(reflectances[role] + 0.2) / 0.0000275 for role in ("red", "nir")])
     path = raster("LC08_20210803", stored, CORNER, SIZE, names=["SR_B4", "SR_B5"], kind=gdal.GDT_UInt16)
-    with pytest.raises(InputError, match="Landsat Collection 2 need 'Import product'"):
+    with pytest.raises(InputError, match="Landsat Collection 2 need 'Import product files'"):
         make_indices([path], tmp_path / "out.tif")
 
 
