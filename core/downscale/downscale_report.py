@@ -9,7 +9,7 @@ from typing import Any
 from ..model.form import VALUES
 from ..model.model import GOOD_SHARE, LITTLE_SHARE, Model
 from ..raster.grid import Grid
-from ..report import KeyFigure, Report, Section, fmt, percent, plural, typeset
+from ..report import KeyFigure, Report, Section, fmt, inside, percent, plural, typeset
 from .downscale import Downscaling, PeriodResult
 from .downscale_numbers import all_columns, numbers_of
 from .downscale_sections import keeps, outside_blocks, period_table, pictures, remarks, small
@@ -34,7 +34,7 @@ def downscale_report(result: Downscaling, model: Model, conserve: str = ADDITIVE
     maps = pictures(result, model.target, unit)
     return Report(
         title=f"Downscaling to {fine}",
-        subtitle=f"{model.target} from {coarse} to {fine} with {model.title.lower()}, {_span(result.periods)}",
+        subtitle=f"{model.target} from {coarse} to {fine} with {inside(model.title)}, {_span(result.periods)}",
         verdict="\n".join(_verdict(result, model, totals, share, unit, twice)),
         tone="neutral" if twice else _tone(result, totals, share),
         key_figures=_key_figures(result, model, totals, share, unit, twice),

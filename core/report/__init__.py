@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import charts
 from .html import Figure, KeyFigure, Report, Section, Text, render_html, render_json, write_report
 from .tables import Table, fmt, fmt_p
-from .wording import percent, plural, typeset
+from .wording import inside, percent, plural, typeset
 
 __all__ = [
     "Figure",
@@ -17,6 +17,7 @@ __all__ = [
     "charts",
     "fmt",
     "fmt_p",
+    "inside",
     "percent",
     "plural",
     "render_html",

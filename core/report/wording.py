@@ -15,6 +15,12 @@ def plural(count: int, word: str) -> str:
     return f"{fmt(count)} {word}{'' if count == 1 else 's'}"
 
 
+def inside(title: str) -> str:
+    """A title within a sentence: `random forest`, but LightGBM and SVR keep their capitals."""
+    first = title.split(" ")[0]
+    return title if any(letter.isupper() for letter in first[1:]) else title[:1].lower() + title[1:]
+
+
 def percent(share: float) -> str:
     """A share of 1 as a whole percentage, a dash where there is none; hardly any is not none, nearly all not all."""
     if 0 < share < 0.005:

@@ -9,7 +9,7 @@ from typing import Any
 from ..model.form import VALUES
 from ..model.model import GOOD_SHARE, LITTLE_SHARE
 from ..model.reach import cannot_extrapolate
-from ..report import KeyFigure, Report, Section, Table, Text, fmt, percent, plural, typeset
+from ..report import KeyFigure, Report, Section, Table, Text, fmt, inside, percent, plural, typeset
 from . import evaluation as ev
 from .check_sections import scale_blocks, scale_verdict, tuning_blocks
 from .explain_sections import importance_blocks
@@ -96,7 +96,7 @@ def _cautions(training: Training) -> list[str]:
         best = max((one for one in rivals if math.isfinite(one.r2)), key=lambda one: one.r2, default=None)
         if best is not None and best.r2 > own.r2 + 0.02:
             lines.append(
-                f"Under spatial blocks '{best.model.lower()}' does better than this model: R² {fmt(best.r2, 2)} "
+                f"Under spatial blocks '{inside(best.model)}' does better than this model: R² {fmt(best.r2, 2)} "
                 f"against {fmt(own.r2, 2)}."
             )
     gain = training.model.gain

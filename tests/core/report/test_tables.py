@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from soilmoisture.core.report.tables import Table, fmt, fmt_p, jsonable, table_csv, table_html
+from soilmoisture.core.report.wording import inside
 
 
 @pytest.mark.parametrize(
@@ -120,3 +121,18 @@ def test_jsonable() -> None:
         "tuple": [1, None, "x"],
     }
     assert list(jsonable({"b": 1, "a": 2})) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [
+        ("Random forest", "random forest"),
+        ("LightGBM", "LightGBM"),
+        ("XGBoost", "XGBoost"),
+        ("Linear (ridge)", "linear (ridge)"),
+        ("SVR", "SVR"),
+        ("", ""),
+    ],
+)
+def test_titles_inside_a_sentence_keep_the_capitals_of_names(title: str, expected: str) -> None:
+    assert inside(title) == expected
