@@ -1,4 +1,4 @@
-"""Regression trees as arrays, applied with scikit-learn's own tree code where that is at hand, else with numpy."""
+"""Regression trees as arrays, applied by compiled code, by scikit-learn's own, or with numpy: whichever is at hand."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from .predictor import Array, Arrays, array_of, in_threads
+from .tree_kernel import TreeKernel
 
 _DEEPEST = 10_000  # levels; trees grown on any real table have some tens
 _NODES_AT_ONCE = 2**19
 
 _PIXELS = 65536  # rows per call: fewer would pay for the calls
+_WORTH_COMPILING = 2**22  # rows times trees; scikit-learn has done with fewer before numba is loaded
+_FEW = 256  # rows that are not worth a chunk of the compiled code
 
 
 class ForestPredictor:
@@ -43,6 +46,8 @@ class ForestPredictor:
         self._factors = int(factors)
         self._check()
         self._trees: list[Any] | None = None
+        self._kernel: TreeKernel | None = None
+        self._asked = 0  # rows times trees, until the kernel is made
         self._lock = threading.Lock()
 
     @property
@@ -77,21 +82,36 @@ class ForestPredictor:
 
     def total(self, x: Array) -> Array:
         """The sum over the trees (n,), as `predict` is their mean."""
+        kernel = self._kernel_for(x)
+        if kernel:
+            # With many factors fewer pixels at once, for memory.
+            return in_threads(kernel.total, x, max(2**12, min(_PIXELS, 2**20 // self._factors)))
         trees = self._native_trees()
 
         def block(rows: Any) -> Array:
             total = np.zeros(len(rows))
+            single = single_precision(rows)
             for number in range(self.count):
-                total += trees[number].predict(rows)[:, 0] if trees else self._descend(number, rows)
+                total += trees[number].predict(single)[:, 0] if trees else self._descend(number, single)
             return total
 
-        return in_threads(block, single_precision(x), _PIXELS)
+        return in_threads(block, x, _PIXELS)
 
     def leaves(self, x: Array, count: int) -> Iterator[NDArray[np.intp]]:
         """For each of the first `count` trees the leaf (n,) that each row of X ends in, as numbered within the tree."""
         single, trees = single_precision(x), self._native_trees()
         for number in range(count):
             yield trees[number].apply(single) if trees else self._leaf(number, single)
+
+    def looked_up(self, x: Array, count: int, entry: NDArray[np.int32]) -> NDArray[np.int32]:
+        """`entry` (nodes,) of the leaves (count, n) that the rows of X end in, in the first `count` trees."""
+        kernel = self._kernel_for(x)
+        if kernel:
+            return kernel.reached(x, count, entry)
+        found = np.empty((count, len(x)), np.int32)
+        for number, node in enumerate(self.leaves(x, count)):
+            found[number] = entry[self.start[number] + node]
+        return found
 
     def arrays(self) -> Mapping[str, NDArray[np.generic]]:
         return {
@@ -133,6 +153,20 @@ class ForestPredictor:
             node[moving] = np.where(rows[moving, feature[at]] <= threshold[at], left[at], right[at])
             moving = moving[feature[node[moving]] >= 0]
         return node
+
+    def _kernel_for(self, x: Array) -> TreeKernel | None:
+        """The compiled code for these trees, None where there is none or X has too few rows to be worth it."""
+        if len(x) < _FEW:
+            return None
+        with self._lock:
+            self._asked += len(x) * self.count
+            return self._compiled() if self._asked >= _WORTH_COMPILING else None
+
+    def _compiled(self) -> TreeKernel | None:
+        if self._kernel is None:
+            trees = (self.start, self.feature, self.threshold, self.left, self.right, self.value)
+            self._kernel = TreeKernel.packed(*trees, self._factors)
+        return self._kernel
 
     def _native_trees(self) -> list[Any]:
         with self._lock:
@@ -179,7 +213,8 @@ class ForestPredictor:
             rows = np.zeros((2 * len(inner) + 1, self._factors), np.float32)
             at, threshold = self.feature[part][inner], self.threshold[part][inner]
             rows[np.arange(len(inner)), at] = threshold
-            rows[len(inner) + np.arange(len(inner)), at] = np.nextafter(threshold, np.float32(np.inf))
+            with np.errstate(over="ignore"):
+                rows[len(inner) + np.arange(len(inner)), at] = np.nextafter(threshold, np.float32(np.inf))
             if not np.array_equal(trees[number].predict(rows)[:, 0], self._descend(number, rows)):
                 return False
         return True
@@ -202,6 +237,9 @@ def _are_trees(
 ) -> bool:
     """Whether every descent ends at a leaf, within its own tree and after a bounded number of steps."""
     if start.ndim != 1 or len(start) < 2 or feature.ndim != 1 or not feature.shape == left.shape == right.shape:
+        return False
+    # Before their differences, which could overflow.
+    if ((start < 0) | (start > len(feature))).any():
         return False
     if start[0] != 0 or start[-1] != len(feature) or (np.diff(start) < 1).any() or (feature >= factors).any():
         return False

@@ -99,6 +99,8 @@ def load_model(path: str | Path) -> Model:
             packed = Path(path).stat().st_size
             if claimed > _MOST_BYTES or claimed > max(_PACKED_COUNTS_FROM, _MOST_PACKED * packed):
                 raise InputError(f"{name} claims to hold far more data than a model does and is not read.")
+            if len(members) < len(archive.infolist()):
+                raise InputError(f"{name} holds several entries of the same name and is not read.")
             if "model.json" not in members:
                 raise InputError(f"{name} is not a soil moisture model: it holds no model.json.")
             if members["model.json"].file_size > _MOST_JSON:

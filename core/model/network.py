@@ -14,6 +14,7 @@ from .predictor import Array, Arrays, array_of, in_threads
 Single = NDArray[np.float32]
 
 _BLOCK = 4096
+_WIDEST = 10_000  # units of a layer, for memory
 _FARTHEST = 1e6  # standard deviations: beyond it lies no factor, and single precision would overflow
 
 
@@ -93,6 +94,8 @@ class NetworkPredictor:
             if weight.ndim != 3 or weight.shape[:2] != (members, inputs) or bias.shape != (members, weight.shape[2]):
                 return False
             inputs = weight.shape[2]
+            if inputs > _WIDEST:
+                return False
         others = [self.x_mean, self.x_scale, np.array([self.y_mean, self.y_scale])]
         numbers: list[NDArray[Any]] = [*self.weights, *self.biases, *others]
         return (

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..compiled import compiled
 from ..errors import InputError
 from .forest import ForestPredictor
 from .predictor import Array, Arrays, array_of, in_threads
+from .tree_kernel import keys_of, values_of
 
 _TREES = 100
 _DRAWS = 300  # values a quantile is taken from, for each x
@@ -39,6 +43,7 @@ class LeafValues:
         ):
             raise InputError("The model file holds leaf values that do not fit its trees.")
         self._row = (leaves - 1)[: forest.start[self.trees]].astype(np.int32)
+        self._sum, self._keys = self.values.sum(axis=1, dtype=np.float64), keys_of(self.values)
 
     @classmethod
     def from_training(
@@ -83,15 +88,60 @@ class LeafValues:
         at = [min(size, max(1, int(np.ceil(p * size - 1e-9)))) - 1 for p in probabilities]
 
         def block(rows: Array) -> Array:
-            met = np.empty((len(rows), self.trees, self.values.shape[1]), np.float32)
-            for number, node in enumerate(self.forest.leaves(rows, self.trees)):
-                met[:, number] = self.values[self._row[self.forest.start[number] + node]]
-            flat = met.reshape(len(rows), size)
-            mean = flat.mean(axis=1, dtype=np.float64, keepdims=True) if centred else 0.0
-            flat.partition(sorted(set(at)), axis=1)
-            return flat[:, at].astype(np.float64) - mean
+            leaf = self.forest.looked_up(rows, self.trees, self._row)
+            chosen = self._chosen(leaf, at).astype(np.float64)
+            if not centred:
+                return chosen
+            total = np.zeros(len(rows))
+            for one in leaf:
+                total += self._sum[one]
+            return chosen - total[:, None] / size
 
         return in_threads(block, x, _PIXELS)
+
+    def _chosen(self, leaf: NDArray[np.int32], at: Sequence[int]) -> NDArray[np.float32]:
+        """Of the values in the leaves (trees, n) that come at the places `at` (k,) in order of size (n, k)."""
+        choose = compiled_choice()
+        if choose:
+            found = np.empty((leaf.shape[1], len(at)), np.int32)
+            choose(self._keys, leaf, np.array(at), found)
+            return values_of(found)
+        met = np.empty((leaf.shape[1], len(leaf), self.values.shape[1]), np.float32)
+        for number, one in enumerate(leaf):
+            met[:, number] = self.values[one]
+        flat = met.reshape(len(met), -1)
+        flat.partition(sorted(set(at)), axis=1)
+        return flat[:, at]
+
+
+@cache
+def compiled_choice() -> Any:
+    """`_loops` compiled, None where numba does not work."""
+    whole = np.zeros((1, 1), np.int32)
+    return compiled(_loops, lambda: (whole, whole, np.zeros(1, np.int64), whole.copy()))
+
+
+def _loops(keys: NDArray[np.int32], leaf: NDArray[np.int32], at: NDArray[np.int64], found: NDArray[np.int32]) -> None:
+    """The key at each place: the least one that enough others do not exceed, found by halving its range."""
+    trees, draws = len(leaf), keys.shape[1]
+    met = np.empty(trees * draws, np.int32)
+    for pixel in range(leaf.shape[1]):
+        for tree in range(trees):
+            for draw in range(draws):
+                met[tree * draws + draw] = keys[leaf[tree, pixel], draw]
+        least, most = np.int64(met.min()), np.int64(met.max())
+        for k in range(len(at)):
+            low, high = least, most
+            while low < high:
+                middle = np.int32((low + high) >> 1)
+                count = np.int32(0)
+                for one in met:
+                    count = np.int32(count + np.int32(one <= middle))
+                if count > at[k]:
+                    high = np.int64(middle)
+                else:
+                    low = np.int64(middle) + 1
+            found[pixel, k] = low
 
 
 def _drawn(

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ...model.precision import in_double
 from ...model.svr import SupportVectorPredictor
 from .base import Array, Learner, Settings
 
@@ -29,7 +30,8 @@ class StandardisedSVR:
         return self
 
     def predict(self, x: Array) -> Array:
-        return export(self).predict(x)
+        # Which precision will do is asked once a model is made, not for every trial.
+        return in_double(export(self)).predict(x)
 
 
 def _build(settings: Settings, seed: int, quick: bool) -> StandardisedSVR:

@@ -56,6 +56,15 @@ def test_equals_a_plain_loop():
     np.testing.assert_allclose(area.index(asked), [index(row) for row in asked], rtol=1e-12)
 
 
+def test_indices_above_a_bound_need_not_be_known():
+    random = np.random.default_rng(5)
+    area, _ = Applicability.from_training(random.normal(size=(300, 3)), np.arange(300) % 5, np.ones(3))
+    x = 2 * random.normal(size=(1000, 3))
+    index = area.index(x)
+    for most in (0.0, 0.1, float(np.median(index)), 100.0):
+        assert np.array_equal(area.index(x, most), np.where(index < most, index, np.inf))
+
+
 def test_training_samples_have_no_dissimilarity_and_their_order_says_nothing():
     rng = np.random.default_rng(4)
     x, fold, weight = rng.normal(size=(300, 3)), rng.integers(0, 5, 300), np.array([0.7, 0.2, 0.1])

@@ -10,8 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 from soilmoisture.core.errors import InputError
+from soilmoisture.core.model import gaussian_sums
 from soilmoisture.core.model.linear import LinearPredictor
+from soilmoisture.core.model.precision import in_double
 from soilmoisture.core.model.predictor import in_threads
+from soilmoisture.core.model.stacked import StackedPredictor
 from soilmoisture.core.model.svr import SupportVectorPredictor
 
 Array = NDArray[np.float64]
@@ -46,8 +49,14 @@ def machine(seed: int = 0) -> tuple[Any, SupportVectorPredictor, Array]:
 def test_support_vectors_predict_as_scikit_learn() -> None:
     model, ours, x = machine()
     assert len(ours.weights) > 100 and ours.factors == 5
-    np.testing.assert_allclose(ours.predict(x), model.predict(x), rtol=0, atol=1e-9)
+    assert ours.single
+    spread = model.predict(x).std()
+    assert np.abs(ours.predict(x) - model.predict(x)).max() <= 1e-4 * spread
+    double = in_double(ours)
+    np.testing.assert_allclose(double.predict(x), model.predict(x), rtol=0, atol=1e-9 * spread)
     np.testing.assert_array_equal(SupportVectorPredictor.from_arrays(ours.arrays()).predict(x), ours.predict(x))
+    stack = in_double(StackedPredictor([ours, LinearPredictor(np.ones(5), 0.0)], np.array([1.0, 0.0]), 0.0))
+    np.testing.assert_array_equal(stack.predict(x), double.predict(x))
     assert ours.predict(x[:0]).shape == (0,)
 
 
@@ -84,6 +93,32 @@ def test_a_machine_by_hand() -> None:
     assert svm().predict(x) == pytest.approx([3.1, 3 * np.exp(-1.0) + 0.1])
     empty = svm(vectors=np.zeros((0, 2)), weights=np.zeros(0))
     assert empty.predict(x) == pytest.approx([0.1, 0.1])
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("gamma", [0.0, 1e-12, 0.1, 0.3, 1e4, 1e12, 1e20])
+def test_any_width_of_the_kernel_and_any_distance(
+    gamma: float, compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against sums of differences, which nothing cancels in; single precision only where that is near enough."""
+    if not compiled:
+        monkeypatch.setattr(gaussian_sums, "compiled_loops", lambda: None)
+    rng = np.random.default_rng(3)
+    vectors, weights = rng.normal(size=(1500, 4)), rng.normal(size=1500)
+    ours = svm(vectors=vectors, weights=weights, gamma=gamma, mean=np.zeros(4), scale=np.ones(4))
+    near = vectors[:50] + rng.normal(size=(50, 4)) * rng.choice([0, 1e-9, 1e-3, 1.0], (50, 1))
+    x = np.concatenate([near, near * 1e3, near * 1e9])
+    squares = ((x[:, None, :] - vectors[None]) ** 2).sum(axis=2)
+    expected = np.exp(-np.minimum(gamma * squares, 1e9)) @ weights
+    found, double = ours.predict(x), in_double(ours).predict(x)
+    assert ours.single or gamma not in (0.1, 0.3)
+    assert np.isfinite(found).all() and np.isfinite(double).all()
+    # Round-off of the squared distance is that of |s|^2: a kernel so narrow that it counts meets no second pixel.
+    if gamma <= 1e4:
+        assert np.abs(found - expected - 0.1).max() <= 1e-4 * expected.std() + 1e-12
+        assert np.abs(double - expected - 0.1).max() <= 1e-8
+    far = np.sign(near) * 1e300
+    np.testing.assert_allclose(ours.predict(far), 0.1 + (weights.sum() if gamma == 0 else 0.0), rtol=1e-5)
 
 
 @pytest.mark.parametrize(
