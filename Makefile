@@ -26,8 +26,8 @@ test: setup ## Run the tests; ARGS='-k forest' picks some
 demo: setup ## Downscale a small region from start to finish and write a map and a report
 	$(VENV_PYTHON) scripts/demo.py $(ARGS)
 
-bench: setup ## Measure time and memory
-	$(VENV_PYTHON) benchmarks/run.py $(ARGS)
+bench: setup ## Measure time and memory, about an hour; ARGS=--quick takes some minutes
+	$(VENV_PYTHON) benchmarks/run.py --json benchmarks/speed.json $(ARGS)
 
 lint: setup ## Check style, layers (core never imports qgis), types and unsafe calls
 	$(VENV_PYTHON) -m ruff check .

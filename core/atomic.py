@@ -16,15 +16,16 @@ _SIDECARS = (".aux.xml", ".ovr", ".msk")
 
 
 @contextmanager
-def whole_file(path: str | Path) -> Iterator[Path]:
+def whole_file(path: str | Path, mark: str = "") -> Iterator[Path]:
     """Yield a temporary path beside `path`; move it there when the block ends well, remove it when it does not.
 
-    Missing folders are made. Statistics and overviews that belong to a raster which is replaced go with it.
+    mark: part of the name, random by default; what a killed run left is overwritten under the same mark. Missing
+    folders are made. Statistics and overviews that belong to a raster which is replaced go with it.
     Raises InputError when the output cannot be written there.
     """
     target = _file_name(path)
     # The suffix stays last: GDAL and QGIS choose formats by it.
-    work = target.with_name(f".{target.stem}-{uuid.uuid4().hex[:8]}{target.suffix}")
+    work = target.with_name(f".{target.stem}-{mark or uuid.uuid4().hex[:8]}{target.suffix}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with open(work, "wb"):

@@ -23,6 +23,7 @@ from qgis.core import (
 from ...core.progress import Progress
 from ...core.raster.periods import Period
 from ..base import SoilMoistureAlgorithm
+from ..running import add_running, running_of
 from ..styling import factor_style, moisture, quality, style_when_loaded
 
 DISSIMILARITY = "dissimilarity"
@@ -162,6 +163,7 @@ class Downscale(SoilMoistureAlgorithm):
                 "on cells that the model has not seen; the error of the coarse values is not in it."
             ),
         )
+        add_running(self)
         self.add_report()
         for name, title in self.NUMBERS.items():
             self.addOutput(QgsProcessingOutputNumber(name, self.tr(title)))
@@ -196,6 +198,7 @@ class Downscale(SoilMoistureAlgorithm):
             progress,
             area,
             interval,
+            running_of(self, parameters, context),
         )
         for note in [*result.notes, *(f"Skipped {one}" for one in result.skipped)]:
             progress.warn(note)

@@ -18,6 +18,7 @@ from qgis.core import (
 
 from ...core.progress import Progress
 from ..base import SoilMoistureAlgorithm
+from ..running import add_running, running_of
 from ..styling import factor_style, style_when_loaded
 
 KINDS = ["day", "5 days", "dekad", "8 days", "16 days", "month", "season", "year", "custom", "other layers"]
@@ -156,6 +157,7 @@ class CompositePeriods(SoilMoistureAlgorithm):
             self.tr("For every composite the share of its time with valid layers, 0 to 1 per pixel."),
             advanced=True,
         )
+        add_running(self)
         self.add_report()
         self.addOutput(QgsProcessingOutputNumber(self.COMPOSITES, self.tr("Composites with a value")))
         self.addOutput(QgsProcessingOutputNumber(self.GAPS, self.tr("Gaps")))
@@ -179,7 +181,8 @@ class CompositePeriods(SoilMoistureAlgorithm):
             variables=self.names(parameters, self.VARIABLES, context),
             keep_gaps=self.parameterAsBoolean(parameters, self.KEEP_GAPS, context),
         )
-        result = make_composites(self.paths(self.LAYERS), output, options, coverage or None, progress)
+        running = running_of(self, parameters, context)
+        result = make_composites(self.paths(self.LAYERS), output, options, coverage or None, progress, running)
         for line in log_lines(result):
             progress.info(line)
         for note in result.notes:

@@ -16,6 +16,7 @@ from qgis.core import (
 
 from ...core.progress import Progress
 from ..base import SoilMoistureAlgorithm
+from ..running import add_running, running_of
 from ..styling import dates_only, quality, style_when_loaded
 
 VARIABLES = ["other", "reflectance", "ndvi", "lst"]
@@ -229,6 +230,7 @@ class FuseEstarfm(SoilMoistureAlgorithm):
             ),
             advanced=True,
         )
+        add_running(self)
         self.add_report()
         for name, (_, title) in self.NUMBERS.items():
             self.addOutput(QgsProcessingOutputNumber(name, self.tr(title)))
@@ -252,7 +254,9 @@ class FuseEstarfm(SoilMoistureAlgorithm):
             self.parameterAsDouble(parameters, self.FACTOR, context),
             self.parameterAsBool(parameters, self.EVALUATE, context),
         )
-        result = fuse_layers(self.paths(self.FINE), self.paths(self.COARSE), output, flags, details, run, progress)
+        running = running_of(self, parameters, context)
+        layers = self.paths(self.FINE), self.paths(self.COARSE)
+        result = fuse_layers(*layers, output, flags, details, run, progress, running)
         for note in result.notes:
             progress.warn(note)
         if result.kept:

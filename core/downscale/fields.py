@@ -20,10 +20,12 @@ class Fields:
 
     Without `factor`: product = U level + gain d, with d the model's field and U the bilinear interpolation. With it:
     product = (1 - gain) U level + gain d U factor. left and factor_left are what the solution leaves over in a cell.
-    smooth: the smooth interpolation to compare with, where it is not `level`.
+    smooth: the smooth interpolation to compare with, where it is not `level`. valid: cells with a coarse value.
     """
 
-    interpolate: Interpolation
+    fine: Grid
+    coarse: Grid
+    valid: NDArray[np.bool_]
     everywhere: bool
     level: Array
     left: Array
@@ -56,13 +58,28 @@ class Fields:
         filled = nodes[self._nearest]
         return np.where(missing, self._beyond(filled, row0, rows), field)
 
+    @property
+    def nodes(self) -> dict[str, Array | None]:
+        """All of its node values by name."""
+        return {
+            "level": self.level,
+            "left": self.left,
+            "factor": self.factor,
+            "factor_left": self.factor_left,
+            "smooth": self.smooth,
+        }
+
+    @cached_property
+    def interpolate(self) -> Interpolation:
+        return Interpolation(self.fine, self.coarse, self.valid)
+
     @cached_property
     def _beyond(self) -> Interpolation:
         return self.interpolate.without_gaps()
 
     @cached_property
     def _nearest(self) -> tuple[NDArray[np.intp], ...]:
-        return nearest(self.interpolate.valid)
+        return nearest(self.valid)
 
 
 def additive(
@@ -73,7 +90,7 @@ def additive(
     # A cell without pixels says nothing of the model's error there; its neighbours' is the better guess.
     shift = _from_seen(wanted - gain * model_mean, system) if gain else wanted
     level, left = _solution(system, shift, covered)
-    return Fields(system.interpolate, everywhere, level, left, gain, smooth=smooth if gain else None)
+    return Fields(*_where(system), everywhere, level, left, gain, smooth=smooth if gain else None)
 
 
 def multiplicative(
@@ -88,7 +105,7 @@ def multiplicative(
     """The product keeps `wanted` by a smooth factor on the model's field; `weighted` was gathered with that field."""
     smooth, left = _solution(system, wanted, covered)
     factor, factor_left = _solution(weighted, _from_seen(wanted / model_mean, system), covered)
-    return Fields(system.interpolate, everywhere, smooth, left, gain, factor, factor_left)
+    return Fields(*_where(system), everywhere, smooth, left, gain, factor, factor_left)
 
 
 def unconserved(
@@ -97,7 +114,7 @@ def unconserved(
     """The model's field as it is where it is `whole`; else its contrasts, on the smooth interpolation."""
     smooth, _ = _solution(system, wanted, covered)
     nothing = np.zeros_like(wanted)
-    return Fields(system.interpolate, everywhere, nothing if whole else smooth, nothing, gain, smooth=smooth)
+    return Fields(*_where(system), everywhere, nothing if whole else smooth, nothing, gain, smooth=smooth)
 
 
 def cells_of(fine: Grid, coarse: Grid) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -112,6 +129,10 @@ def nearest(known: NDArray[np.bool_]) -> tuple[NDArray[np.intp], ...]:
     from scipy.ndimage import distance_transform_edt
 
     return tuple(distance_transform_edt(~known, return_distances=False, return_indices=True))
+
+
+def _where(system: Conservation) -> tuple[Grid, Grid, NDArray[np.bool_]]:
+    return system.support.fine, system.support.coarse, system.interpolate.valid
 
 
 def _solution(system: Conservation, wanted: Array, covered: NDArray[np.bool_]) -> tuple[Array, Array]:

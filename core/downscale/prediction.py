@@ -1,7 +1,8 @@
-"""The first pass: the model's field on the fine grid, strip by strip."""
+"""What the model says on the fine grid, rows by rows."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -15,20 +16,20 @@ from ..raster.interpolation import Interpolation
 from ..raster.periods import Period
 from ..raster.stack import Stack
 from ..raster.support import Array
-from .store import Strip
+from ..raster.threads import check_cancelled
+from .store import Counts
 from .trust import TrustLayers
 
 Reference = Callable[[int, int], "Array | float"]
 _FAR = 3.0  # widths of the training range
 _FAR_OUT = 0.9
 _LOOKED_AT = 48  # rows
+_MOST_MOISTURE = 1.5  # m3/m3
+_AT_ONCE = 2**16  # pixels; no more, for a run to stop soon after it is told to
 
 
 class FinePrediction:
-    """Applies `model` to the FINE stack; counts the pixels outside the training range over all periods.
-
-    Raises InputError for missing factors and other units.
-    """
+    """Applies `model` to the FINE stack, in any thread. Raises InputError for missing factors and other units."""
 
     def __init__(self, model: Model, fine: Stack, coarse: Stack, trust: TrustLayers) -> None:
         self.model, self.fine, self.coarse, self.trust = model, fine, coarse, trust
@@ -40,17 +41,15 @@ class FinePrediction:
         maps = {map_of(name) for name in fine.factor_names}
         # Classes that training has seen, of the maps that the fine stack has.
         self._known = {stem: names for stem, names in model.class_maps.items() if stem in maps}
-        self.unknown = dict.fromkeys(self._known, 0)
         for factor in model.factors:
             _check_unit(f"Factor {factor.name!r}", fine.unit(factor.name), factor.unit, fine.name)
         _check_unit("The target", coarse.unit(coarse.target_name or ""), model.target_unit, coarse.name)
-        self.outside = np.zeros(len(self.names))
-        self.seen = np.zeros(len(self.names))
-        self.valid_pixels = 0
+        self._references: dict[Period | None, list[Reference]] = {}
+        self._lock = threading.Lock()
 
     @property
-    def outside_share(self) -> dict[str, float]:
-        return {name: float(n / max(1, self.valid_pixels)) for name, n in zip(self.names, self.outside)}
+    def no_counts(self) -> Counts:
+        return Counts.none(len(self.names), len(self._known))
 
     def missing(self, period: Period | None) -> list[str]:
         """Factors without a band for `period`."""
@@ -62,52 +61,58 @@ class FinePrediction:
             return []
         return [name for name in self.names if not np.isfinite(self._read(self.coarse, name, period)).any()]
 
-    def references(self, period: Period | None, target: Array) -> list[Reference]:
-        """Per factor what is subtracted from a strip: the coarse reference of the training form, interpolated.
+    def wanted(self, period: Period | None) -> Array:
+        """The coarse values (rows, cols) of `period`, NaN where none."""
+        values = self.coarse.read(self.coarse.index(self.coarse.required_target(), period))
+        high = float(np.max(values, initial=-np.inf, where=np.isfinite(values)))
+        if self.model.target_unit == "m3/m3" and high > _MOST_MOISTURE:
+            raise InputError(
+                f"The coarse values of {self.coarse.name} go up to {high:g}, but the model was trained on m3/m3: give "
+                "the right unit in 'Resample to a common grid'."
+            )
+        return values
 
-        target (coarse rows, coarse cols): as in training, only cells where it and all factors are valid count.
-        """
-        if self.model.form.kind == VALUES:
-            return [lambda row0, rows: 0.0] * len(self.names)
-        coarse = [self._read(self.coarse, name, period) for name in self.names]
-        trained = np.isfinite(target) & np.isfinite(coarse).all(axis=0)
-        return [self._reference(values, trained, name, period) for name, values in zip(self.names, coarse)]
-
-    def strip(self, period: Period | None, row0: int, rows: int, references: Sequence[Reference]) -> Strip:
-        """The model's field and its trust layers.
+    def rows(
+        self, period: Period | None, row0: int, rows: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.float32], Counts]:
+        """Of rows of the fine grid: the model's field (rows, cols), NaN where a factor is missing; 1 where training saw
+        nothing alike; the trust layers (layers, rows, cols) of TrustLayers.at; how many pixels were what.
 
         Unlike training is what lies outside the area of applicability; where that is not asked for, a factor outside
         its training range. Either way so is a class that training has not seen, which is predicted as the reference
         class; it has no distance to the training samples, and its index is put just beyond the area.
         """
-        raw = [self._read(self.fine, name, period, row0, rows) for name in self.names]
-        valid = np.ones(raw[0].shape, bool)
-        for k, values in enumerate(raw):
-            there = np.isfinite(values)
-            self.seen[k] += there.sum()
-            valid &= there
+        references = self._references_of(period)
+        raw = []
+        for name in self.names:
+            check_cancelled()
+            raw.append(self._read(self.fine, name, period, row0, rows))
+        there = [np.isfinite(values) for values in raw]
+        valid = np.logical_and.reduce(there)
         outside = np.zeros(valid.shape, bool)
         x = np.empty((int(valid.sum()), len(raw)))
+        beyond_range = []
         for k, (values, reference, factor) in enumerate(zip(raw, references, self.model.factors)):
             beyond = ((values < factor.minimum) | (values > factor.maximum)) & valid
-            self.outside[k] += beyond.sum()
+            beyond_range.append(int(beyond.sum()))
             outside |= beyond
             x[:, k] = (values - reference(row0, rows))[valid]
-        self.valid_pixels += len(x)
         field = np.full(valid.shape, np.nan, np.float32)
         trust = np.full((self.trust.count, *valid.shape), np.nan, np.float32)
         if len(x):
-            field[valid] = self.model.predict(x)
+            field[valid] = self._predict(x)
             trust[:, valid], beyond_area = self.trust.at(x)
             if beyond_area is not None:
                 outside[valid] = beyond_area
-        unknown = self._of_unknown_class(period, row0, rows, raw, valid)
+        unknown, of_maps = self._of_unknown_class(period, row0, rows, raw, valid)
         outside |= unknown
         threshold = self.trust.facts.threshold
         if threshold is not None:
             beyond_threshold = np.nextafter(np.float32(threshold), np.float32(np.inf))
             trust[0][unknown] = np.maximum(trust[0][unknown], beyond_threshold)
-        return Strip(row0, field, outside.astype(np.uint8), trust)
+        seen = np.array([one.sum() for one in there], np.int64)
+        counts = Counts(seen, np.array(beyond_range, np.int64), np.array(of_maps, np.int64), len(x))
+        return field, outside.astype(np.uint8), trust, counts
 
     def check_ranges(self, period: Period | None) -> None:
         """Look at some rows of `period`: a factor that is nearly everywhere outside its training range is a mistake."""
@@ -139,14 +144,13 @@ class FinePrediction:
             for name, where in absent.items()
         ]
 
-    @property
-    def unknown_notes(self) -> list[str]:
-        """Share of the pixels done so far that are of unknown classes, for every map with some."""
+    def unknown_notes(self, counts: Counts) -> list[str]:
+        """Share of the pixels done that are of unknown classes, for every map with some."""
         return [
-            f"{_percent(count / self.valid_pixels)} of the pixels are of classes of {stem!r} that the model has not "
+            f"{_percent(count / counts.valid)} of the pixels are of classes of {stem!r} that the model has not "
             f"seen; they are predicted as {self._known[stem][0]}, marked as unlike training (quality code 1) and count "
             "as outside the area of applicability."
-            for stem, count in self.unknown.items()
+            for stem, count in zip(self._known, counts.unknown.tolist())
             if count
         ]
 
@@ -157,11 +161,11 @@ class FinePrediction:
 
     def _of_unknown_class(
         self, period: Period | None, row0: int, rows: int, raw: Sequence[Array], valid: NDArray[np.bool_]
-    ) -> NDArray[np.bool_]:
-        """Valid pixels that are by more than half of classes that training has not seen."""
+    ) -> tuple[NDArray[np.bool_], list[int]]:
+        """Valid pixels that are by more than half of classes that training has not seen; how many, for every map."""
         read = dict(zip(self.names, raw))
-        result = np.zeros(valid.shape, bool)
-        for stem, names in self._known.items():
+        result, of_maps = np.zeros(valid.shape, bool), []
+        for names in self._known.values():
             covered = np.zeros(valid.shape)
             for name in names:
                 if name in read:
@@ -169,8 +173,15 @@ class FinePrediction:
                 elif self.fine.has(name, period):
                     covered += np.nan_to_num(self.fine.read(self.fine.index(name, period), row0, rows))
             unknown = valid & (covered < 0.5)
-            self.unknown[stem] += int(unknown.sum())
+            of_maps.append(int(unknown.sum()))
             result |= unknown
+        return result, of_maps
+
+    def _predict(self, x: Array) -> Array:
+        result = np.empty(len(x))
+        for start in range(0, len(x), _AT_ONCE):
+            check_cancelled()
+            result[start : start + _AT_ONCE] = self.model.predict(x[start : start + _AT_ONCE])
         return result
 
     def _band(self, stack: Stack, name: str, period: Period | None) -> int:
@@ -187,6 +198,24 @@ class FinePrediction:
         band = self._band(stack, name, period) or stack.index(name, period)
         values = stack.read(band, *rows)
         return values if stack.bands[band - 1].name == name else 0.0 * values
+
+    def _references_of(self, period: Period | None) -> list[Reference]:
+        with self._lock:
+            if period not in self._references:
+                # Parts come period by period.
+                self._references = {period: self._make_references(period)}
+            return self._references[period]
+
+    def _make_references(self, period: Period | None) -> list[Reference]:
+        """Per factor what is subtracted from a strip: the coarse reference of the training form, interpolated.
+
+        As in training, only cells where the target and all factors are valid count.
+        """
+        if self.model.form.kind == VALUES:
+            return [lambda row0, rows: 0.0] * len(self.names)
+        coarse = [self._read(self.coarse, name, period) for name in self.names]
+        trained = np.isfinite(self.wanted(period)) & np.isfinite(coarse).all(axis=0)
+        return [self._reference(values, trained, name, period) for name, values in zip(self.names, coarse)]
 
     def _reference(self, values: Array, trained: NDArray[np.bool_], name: str, period: Period | None) -> Reference:
         form = self.model.form

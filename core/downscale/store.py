@@ -1,63 +1,129 @@
-"""What the first pass leaves for the second: the model's field of one period, on disk strip by strip."""
+"""Parts of a downscaling run: rows of a period after each pass, and what the coarse solution gave in between."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import IO
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..raster.grid import Grid
+from ..raster.parts import Arrays
+from ..raster.periods import Period
+from ..raster.support import Array
+from ..raster.tiles import part_rows
+from .fields import Fields
+
+FIELD, DETAIL, PRODUCT, SOLVED = "field", "detail", "product", "solved"
 
 
 @dataclass(frozen=True)
-class Strip:
-    """Rows of the fine grid from `row0` on: the model's field (rows, cols), NaN where a factor is missing.
+class Rows:
+    """`rows` full rows of the fine grid from `row0` on, of the period with `number`; `kind` says after which step."""
 
-    unlike (rows, cols): 1 where training saw nothing alike. trust (layers, rows, cols): see TrustLayers.at.
-    """
-
+    kind: str
+    number: int
+    period: Period | None
     row0: int
-    field: NDArray[np.float32]
-    unlike: NDArray[np.uint8]
-    trust: NDArray[np.float32]
+    rows: int
+    cols: int
 
     @property
-    def rows(self) -> int:
-        return len(self.field)
+    def name(self) -> str:
+        return f"{self.kind}-{self.number:05d}-{self.row0:08d}"
+
+    @property
+    def pixels(self) -> int:
+        return self.rows * self.cols
 
 
-class StripStore:
-    """Keeps the strips of one period in `file`; `layers` is the length of their `trust`."""
+def rows_of(kind: str, number: int, period: Period | None, grid: Grid, multiple: int) -> list[Rows]:
+    """All rows, whole coarse cells together: their bounds and means can then be held at once."""
+    return [
+        Rows(kind, number, period, row0, rows, grid.cols) for row0, rows in part_rows(grid.rows, grid.cols, multiple)
+    ]
 
-    def __init__(self, file: IO[bytes], cols: int, layers: int) -> None:
-        self._file, self._cols, self._layers = file, cols, layers
-        self._strips: list[tuple[int, int]] = []
 
-    def restart(self) -> None:
-        """Forget the period before."""
-        self._file.seek(0)
-        self._strips = []
+@dataclass(frozen=True)
+class Counts:
+    """Pixels of the first pass. seen, outside (factors,): valid, and beyond the training range; unknown (maps,): of
+    classes that training has not seen; valid: those with all factors."""
 
-    def add(self, strip: Strip) -> None:
-        """Raises InputError where the disk is full."""
-        self._strips.append((strip.row0, strip.rows))
-        try:
-            for part in (strip.field, strip.unlike, strip.trust):
-                self._file.write(part.tobytes())
-        except OSError as error:
-            raise InputError(
-                f"There is no room for intermediate results in the output's folder ({error.strerror}): free some "
-                "space, or choose another folder."
-            ) from error
+    seen: NDArray[np.int64]
+    outside: NDArray[np.int64]
+    unknown: NDArray[np.int64]
+    valid: int
 
-    def __iter__(self) -> Iterator[Strip]:
-        self._file.seek(0)
-        for row0, rows in self._strips:
-            size = rows * self._cols
-            field = np.frombuffer(self._file.read(4 * size), np.float32).reshape(rows, -1)
-            unlike = np.frombuffer(self._file.read(size), np.uint8).reshape(rows, -1)
-            trust = np.frombuffer(self._file.read(4 * size * self._layers), np.float32)
-            yield Strip(row0, field, unlike, trust.reshape(self._layers, rows, self._cols))
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.seen + other.seen,
+            self.outside + other.outside,
+            self.unknown + other.unknown,
+            self.valid + other.valid,
+        )
+
+    @classmethod
+    def none(cls, factors: int, maps: int) -> Counts:
+        return cls(np.zeros(factors, np.int64), np.zeros(factors, np.int64), np.zeros(maps, np.int64), 0)
+
+    @property
+    def arrays(self) -> Arrays:
+        held = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: np.atleast_1d(np.asarray(value, np.int64)) for name, value in held.items()}
+
+    @classmethod
+    def of(cls, arrays: Arrays) -> Counts:
+        return cls(arrays["seen"], arrays["outside"], arrays["unknown"], int(arrays["valid"][0]))
+
+
+COUNTED = tuple(field.name for field in fields(Counts))
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A period after the first pass, on the coarse grid.
+
+    wanted: values to keep. covered: which cells hold them. share: of valid pixels. fields: node values. scale: what the
+    intervals are widened by on the way to the fine support. counts: of the first pass.
+    """
+
+    wanted: Array
+    covered: NDArray[np.bool_]
+    share: Array
+    fields: Fields
+    scale: float
+    counts: Counts
+
+    @property
+    def arrays(self) -> Arrays:
+        nodes = {f"nodes_{name}": values for name, values in self.fields.nodes.items() if values is not None}
+        numbers = np.array([self.scale, self.fields.gain, self.fields.everywhere], np.float64)
+        return {
+            "wanted": self.wanted,
+            "covered": self.covered,
+            "share": self.share,
+            "numbers": numbers,
+            **nodes,
+            **self.counts.arrays,
+        }
+
+    @classmethod
+    def of(cls, arrays: Arrays, fine: Grid, coarse: Grid) -> Solved:
+        wanted = arrays["wanted"]
+        scale, gain, everywhere = (float(number) for number in arrays["numbers"])
+        nodes: dict[str, Any] = {name[6:]: values for name, values in arrays.items() if name.startswith("nodes_")}
+        field = Fields(fine, coarse, np.isfinite(wanted), bool(everywhere), gain=gain, **nodes)
+        return cls(wanted, arrays["covered"], arrays["share"], field, scale, Counts.of(arrays))
+
+
+@dataclass(frozen=True)
+class SolvedPart:
+    """Where `Solved` of the period with `number` is kept."""
+
+    number: int
+    pixels: int = 1
+
+    @property
+    def name(self) -> str:
+        return f"{SOLVED}-{self.number:05d}"

@@ -5,21 +5,24 @@ The target is never resampled. Factors come from any CRS, resolution and data ty
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..progress import Progress
+from ..raster.blocks import read_ahead
 from ..raster.grid import Grid
 from ..raster.periods import Period
-from ..raster.stack import TARGET, Band, StackWriter, opened, small_block_cache
+from ..raster.stack import TARGET, Band, StackWriter, decoding_in_threads, opened, small_block_cache
 from ..raster.support import Array, RunningMean, Support
 from ..raster.tiles import strips
-from .band_plan import PlannedBand, plan_bands
+from .band_plan import BandReader, PlannedBand, plan_bands
 from .extents import Box, about_one_kilometre, check_fine_grid, cut, extent_in, overlap
 from .matching import FactorSeries, Match, factor_series, match
 from .options import GridOptions
@@ -27,7 +30,9 @@ from .target import Target, TargetBands, find_target
 
 __all__ = ["CommonGrid", "GridOptions", "about_one_kilometre", "make_common_grid"]
 
+Values = NDArray[np.float32]
 
+_READERS = 2  # threads that read, one strip each
 _SHARE = "valid_share"
 _WET = 0.55  # m3/m3: the porosity of mineral soils ends about here
 
@@ -74,7 +79,7 @@ def make_common_grid(
     options.check()
     _check_paths(target_layers, factor_layers, fine_path, coarse_path)
     notes: list[str] = []
-    with ExitStack() as stack, small_block_cache():
+    with ExitStack() as stack, small_block_cache(), decoding_in_threads():
         found = find_target(stack.enter_context(opened(target_layers)), options.target_band, notes)
         stacks = stack.enter_context(opened(factor_layers))
         series = factor_series(stacks, set(options.categorical), options.factor_names, notes)
@@ -105,15 +110,14 @@ def make_common_grid(
         lowest = {period: np.ones(target.grid.shape) for period in target.periods}
         for number, values in enumerate(target.values, 1):
             coarse_out.write(number, values)
-        for number, one in enumerate(plan):
-            step = progress.part(number / len(plan), (number + 1) / len(plan))
-            step.set(0.0, f"Resampling {one.band.label}")
-            mean, share = _write_band(one, number + 1, fine_out, cell, footprint, step)
-            mean = np.where(share >= options.min_valid_share - 1e-9, mean, np.nan)
-            coarse_out.write(len(target.periods) + number + 1, mean)
-            shares.setdefault(one.band.name, []).append(float(share.mean()))
-            for period in target.periods if one.band.period is None else [one.band.period]:
-                lowest[period] = np.minimum(lowest[period], share)
+        with closing(_written(plan, fine_out, cell, footprint, progress)) as means:
+            for number, mean, share in means:
+                mean = np.where(share >= options.min_valid_share - 1e-9, mean, np.nan)
+                coarse_out.write(len(target.periods) + number + 1, mean)
+                band = plan[number].band
+                shares.setdefault(band.name, []).append(float(share.mean()))
+                for period in target.periods if band.period is None else [band.period]:
+                    lowest[period] = np.minimum(lowest[period], share)
         for number, period in enumerate(target.periods, len(target.periods) + len(plan) + 1):
             coarse_out.write(number, lowest[period])
     empty = [name for name, seen in shares.items() if max(seen) == 0]
@@ -194,20 +198,42 @@ def _grids(found: TargetBands, series: Sequence[FactorSeries], options: GridOpti
     return target, target.grid.subdivide(options.ratio or about_one_kilometre(target.grid))
 
 
-def _write_band(
-    one: PlannedBand, index: int, out: StackWriter, cell: Support, footprint: Support | None, progress: Progress
-) -> tuple[Array, Array]:
-    """Write a fine band; its support means and the valid share of each cell."""
-    reader = one.reader(cell.fine)
-    means, seen = RunningMean(cell), RunningMean(footprint) if footprint else None
-    for row0, rows in strips(cell.fine.rows, cell.fine.cols):
-        progress.check()
-        # Means of what the file holds, not of what was rounded away.
-        values = reader.read(row0, rows).astype(np.float32).astype(np.float64)
-        out.write(index, values, row0)
-        means.add(values, row0)
-        if seen is not None:
-            seen.add(values, row0)
-        progress.set((row0 + rows) / cell.fine.rows)
-    mean, share = means.result()
-    return (mean, share) if seen is None else (seen.result()[0], share)
+def _written(
+    plan: Sequence[PlannedBand], out: StackWriter, cell: Support, footprint: Support | None, progress: Progress
+) -> Generator[tuple[int, Array, Array], None, None]:
+    """Write the fine bands; (band of the plan, its support means, the valid share of each cell) one by one."""
+    with closing(_strips_of(plan, cell.fine)) as coming:
+        for number, row0, values in coming:
+            progress.check()
+            progress.set((number + row0 / cell.fine.rows) / len(plan), f"Resampling {plan[number].band.label}")
+            if row0 == 0:
+                means, seen = RunningMean(cell), RunningMean(footprint) if footprint else None
+            out.write(number + 1, values, row0)
+            # Means of what the file holds, not of what was rounded away.
+            means.add(values, row0)
+            if seen is not None:
+                seen.add(values, row0)
+            if row0 + len(values) == cell.fine.rows:
+                mean, share = means.result()
+                yield number, mean if seen is None else seen.result()[0], share
+
+
+def _strips_of(plan: Sequence[PlannedBand], fine: Grid) -> Generator[tuple[int, int, Values], None, None]:
+    """(band of the plan, first row, values) strip after strip, while threads read the next ones."""
+    tasks = [(number, row0, rows) for number in range(len(plan)) for row0, rows in strips(fine.rows, fine.cols)]
+    readers: dict[int, BandReader] = {}
+    opening = threading.Lock()
+
+    def read(task: tuple[int, int, int]) -> Values:
+        number, row0, rows = task
+        with opening:
+            # Of the last band only: a long series has thousands of sources.
+            if number not in readers:
+                readers[number] = plan[number].reader(fine)
+        return readers[number].read(row0, rows).astype(np.float32)
+
+    with closing(read_ahead(tasks, read, _READERS)) as coming:
+        for (number, row0, _), values in coming:
+            for done in [one for one in list(readers) if one < number]:
+                del readers[done]
+            yield number, row0, values

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,133 +16,22 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..progress import Progress
 from ..raster.bands import Band
+from ..raster.fingerprint import absolute, run_key
 from ..raster.grid import Grid
-from ..raster.periods import Period
 from ..raster.preview import preview
+from ..raster.readers import close_readers, remember
+from ..raster.running import Running
 from ..raster.stack import StackWriter, opened, small_block_cache
-from .composite_methods import AUTO, METHODS
-from .composite_periods import Clock, Hours
+from ..raster.work import Work
 from .composite_plan import Composite, plan, wanted_periods
+from .composite_results import CompositeOptions, CompositeResult, Composites, VariableResult
 from .composite_sources import Variable, file_facts, gather
-from .composite_stream import CACHE, Settings, Sums, stream
+from .composite_stream import CACHE, Shared, Sums, share_out, stream
 
 __all__ = ["CompositeOptions", "CompositeResult", "Composites", "VariableResult", "make_composites"]
 
 COVERAGE_SUFFIX = "_coverage"
-
-
-@dataclass(frozen=True)
-class CompositeOptions:
-    """period: one of composite_periods.KINDS, `custom` (with `custom`, see custom_periods) or `other layers` (with
-    `periods_of`). method: auto adds up amounts such as rain and averages the rest. min_coverage: share of a period's
-    time that a pixel's valid layers must cover. utc_offset: hours of the local clock ahead of UTC. hours: of the local
-    day, see Hours. source_days: what a layer stands for whose date is one day. variables: names, all without any.
-    keep_gaps: write periods without a value as empty bands.
-    """
-
-    period: str = "month"
-    custom: str = ""
-    periods_of: Sequence[str] = ()
-    method: str = AUTO
-    min_coverage: float = 0.5
-    rescale_sums: bool = False
-    utc_offset: float = 0.0
-    hours: str = ""
-    source_days: int = 0
-    variables: Sequence[str] = ()
-    keep_gaps: bool = False
-
-    def clock(self) -> Clock:
-        """Raises InputError for options out of range."""
-        if self.method not in METHODS:
-            raise InputError(f"The method can be {', '.join(METHODS)}, not {self.method!r}.")
-        if not 0 <= self.min_coverage <= 1:
-            raise InputError(f"The minimum coverage is a share from 0 to 1, not {self.min_coverage:g}.")
-        if not -14 <= self.utc_offset <= 14:
-            raise InputError(f"Local clocks are at most 14 hours from UTC, not {self.utc_offset:g}.")
-        if self.source_days < 0:
-            raise InputError(f"A layer cannot stand for {self.source_days} days.")
-        return Clock(self.utc_offset, Hours.parse(self.hours))
-
-
-@dataclass
-class CompositeResult:
-    """One variable in one period.
-
-    coverage: mean share of the period's time with valid layers, over pixels with a value. valid_share: of pixels with
-    a value; thin_share: of pixels that have valid layers but too few. gap: why there is no value, empty where there is.
-    band: its number in the stack, None where it was left out.
-    """
-
-    variable: str
-    period: Period
-    label: str
-    layers: int
-    gap: str
-    band: int | None
-    coverage: float = 0.0
-    valid_share: float = 0.0
-    thin_share: float = 0.0
-    minimum: float = float("nan")
-    mean: float = float("nan")
-    maximum: float = float("nan")
-
-
-@dataclass(frozen=True)
-class VariableResult:
-    """How one variable was composited; unselected: layers outside the hours of the day, unused: outside all periods."""
-
-    name: str
-    unit: str
-    method: str
-    layers: int
-    unselected: int
-    unused: int
-    first: Period
-    last: Period
-
-    @property
-    def span(self) -> str:
-        return self.first.label if self.first == self.last else f"{self.first.label} to {self.last.label}"
-
-
-@dataclass
-class Composites:
-    """What was made. clock_matters: some layers stand for parts of a day, so that it matters where a day begins.
-
-    pictures: (label, thinned map) of some periods of the first variable.
-    """
-
-    grid: Grid
-    variables: list[VariableResult]
-    results: list[CompositeResult]
-    options: CompositeOptions
-    clock: Clock
-    clock_matters: bool
-    notes: list[str] = field(default_factory=list)
-    pictures: list[tuple[str, NDArray[np.float64]]] = field(default_factory=list)
-
-    @property
-    def periods(self) -> list[Period]:
-        return sorted({one.period for one in self.results})
-
-    @property
-    def written_periods(self) -> list[Period]:
-        """Of each band."""
-        return [one.period for one in self.results if one.band is not None]
-
-    @property
-    def display_range(self) -> tuple[float, float]:
-        """Between which most values of the pictures lie; NaN without any."""
-        known = [values[np.isfinite(values)] for _, values in self.pictures]
-        if not any(values.size for values in known):
-            return float("nan"), float("nan")
-        low, high = np.quantile(np.concatenate(known), (0.02, 0.98))
-        return float(low), float(high)
-
-    @property
-    def gaps(self) -> list[CompositeResult]:
-        return [one for one in self.results if one.gap]
+_METHOD = "compositeperiods 1"  # raise the number where the same layers give other values
 
 
 def make_composites(
@@ -152,6 +40,7 @@ def make_composites(
     options: CompositeOptions | None = None,
     coverage_path: str | Path | None = None,
     progress: Progress | None = None,
+    running: Running | None = None,
 ) -> Composites:
     """Write a stack with a band per variable and period, and one of the coverage where a path for it is given.
 
@@ -159,11 +48,13 @@ def make_composites(
     or grids, sums of layers twice there, for options and periods that give no composite, and where no pixel has a
     value in any.
     """
-    options, progress = options or CompositeOptions(), progress or Progress()
+    options, progress, running = options or CompositeOptions(), progress or Progress(), running or Running()
     clock = options.clock()
+    running.check()
     _check_paths(layers, path, coverage_path)
     notes: list[str] = []
     with ExitStack() as stack, small_block_cache(CACHE):
+        stack.callback(close_readers)
         stacks = stack.enter_context(opened(layers))
         facts = [file_facts(layer) for layer in layers]
         variables = gather(stacks, facts, clock, options.method, options.variables, options.source_days, notes)
@@ -179,19 +70,31 @@ def make_composites(
             tags["CLOCK"] = clock.name
         if clock.hours is not None:
             tags["HOURS"] = clock.hours.text
-        out = stack.enter_context(StackWriter(path, grid, [one.band for one in written], tags))
-        shares = None
-        if coverage_path:
-            bands = [Band(one.variable.name + COVERAGE_SUFFIX, one.period, "1", "share") for one in written]
-            shares = stack.enter_context(StackWriter(coverage_path, grid, bands, tags))
-        settings = Settings(options.min_coverage, options.rescale_sums)
-        sums = stream(written, stacks, facts, grid, out, shares, settings, progress)
-        _check_values(sums.values(), options.min_coverage)
-        numbers = {id(one): number for number, one in enumerate(written, 1)}
-        results = [_result(one, sums.get(id(one)), numbers.get(id(one)), grid) for one in made]
-        for one, result in zip(made, results):
-            if result.band is not None:
-                out.tag(result.band, _tags(one, result))
+        remember(stacks)
+        shared = _shared(written, variables, options, bool(coverage_path))
+        parts, part_bytes = share_out(written, facts, grid, shared)
+        key = run_key(_METHOD, {"shared": shared, "parts": parts, "grid": grid}, layers)
+        with Work(path, key, running, progress) as work, ExitStack() as writers:
+
+            def writer(name: str | Path, bands: Sequence[Band]) -> StackWriter:
+                packing = running.output_format
+                made = StackWriter(name, grid, bands, tags, output_format=packing, mark=key, progress=progress)
+                return writers.enter_context(made)
+
+            out = writer(path, [one.band for one in written])
+            shares = None
+            if coverage_path:
+                bands = [Band(one.variable.name + COVERAGE_SUFFIX, one.period, "1", "share") for one in written]
+                shares = writer(coverage_path, bands)
+            sums = stream(written, shared, parts, part_bytes, work, out, shares, work.progress)
+            if not any(one.valid for one in sums.values()):
+                work.discard()
+                _refuse_empty(sums.values(), options.min_coverage)
+            numbers = {id(one): number for number, one in enumerate(written, 1)}
+            results = [_result(one, sums.get(id(one)), numbers.get(id(one)), grid) for one in made]
+            for one, result in zip(made, results):
+                if result.band is not None:
+                    out.tag(result.band, _tags(one, result))
     return Composites(
         grid=grid,
         variables=[_variable(one, made) for one in variables],
@@ -218,9 +121,18 @@ def _check_paths(layers: Sequence[str], path: str | Path, coverage_path: str | P
             raise InputError(f"The output {layer} is also an input: give the output another name.")
 
 
-def _check_values(sums: Iterable[Sums], min_coverage: float) -> None:
-    if any(one.valid for one in sums):
-        return
+def _shared(
+    written: Sequence[Composite], variables: Sequence[Variable], options: CompositeOptions, coverage: bool
+) -> Shared:
+    """What computing takes, as plain values; sources of a variable are in order of time."""
+    sources = [source for one in variables for source in one.sources]
+    numbers = {id(source): number for number, source in enumerate(sources)}
+    recipes = tuple(one.recipe(numbers) for one in written if not one.gap)
+    places = tuple((absolute(source.stack.path), source.index) for source in sources)
+    return Shared(places, recipes, options.min_coverage, options.rescale_sums, coverage)
+
+
+def _refuse_empty(sums: Iterable[Sums], min_coverage: float) -> None:
     if any(one.thin for one in sums):
         raise InputError(
             f"No pixel has valid layers for {100 * min_coverage:g} % of any period's time: lower the minimum coverage, "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import InputError
@@ -33,6 +33,38 @@ class Use:
     @property
     def seconds(self) -> int:
         return self.end - self.start
+
+
+@dataclass(frozen=True)
+class Share:
+    """A use as plain values: the number of its source, start, end and factor."""
+
+    source: int
+    start: int
+    end: int
+    factor: float
+
+    @property
+    def seconds(self) -> int:
+        return self.end - self.start
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What computing a composite takes, as plain values; see Composite."""
+
+    method: str
+    start: int
+    end: int
+    uses: tuple[Share, ...]
+
+    @property
+    def seconds(self) -> int:
+        return self.end - self.start
+
+    @property
+    def overlapping(self) -> bool:
+        return _overlap(self.start, self.uses)
 
 
 @dataclass
@@ -66,12 +98,16 @@ class Composite:
     @property
     def overlapping(self) -> bool:
         """Whether two sources stand for the same time."""
-        reach = self.start
-        for use in self.uses:
-            if use.start < reach:
-                return True
-            reach = max(reach, use.end)
-        return False
+        return _overlap(self.start, self.uses)
+
+    @property
+    def method(self) -> str:
+        return self.variable.method
+
+    def recipe(self, numbers: Mapping[int, int]) -> Recipe:
+        """numbers: of sources, by their `id`."""
+        uses = tuple(Share(numbers[id(use.source)], use.start, use.end, use.factor) for use in self.uses)
+        return Recipe(self.method, self.start, self.end, uses)
 
     @property
     def band(self) -> Band:
@@ -130,6 +166,15 @@ def plan(
     if kind in (CUSTOM, OTHER):
         return made
     return [one for one in made if min(filled) <= one.period <= max(filled)]
+
+
+def _overlap(start: int, uses: Sequence[Use] | Sequence[Share]) -> bool:
+    reach = start
+    for use in uses:
+        if use.start < reach:
+            return True
+        reach = max(reach, use.end)
+    return False
 
 
 def _periods_of(paths: Sequence[str]) -> list[Period]:

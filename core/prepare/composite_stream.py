@@ -1,39 +1,66 @@
-"""Layers read once, window by window, and added to the composites they belong to."""
+"""Layers read window by window and added to the composites they belong to, as parts of a run."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import cycle
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..progress import Progress
-from ..raster.blocks import read_ahead, windows
+from ..raster.blocks import windows
 from ..raster.grid import Grid
-from ..raster.stack import Stack, StackWriter, opened
-from .composite_kernels import Array, Mask, Running, arrays_held, chunks, prepare
-from .composite_plan import Composite, Use
-from .composite_sources import FileFacts, Source, Variable
+from ..raster.readers import borrowed
+from ..raster.stack import StackWriter
+from ..raster.work import Work, check_cancelled
+from .composite_kernels import Array, Running, arrays_held, chunks, prepare
+from .composite_plan import Composite, Recipe, Share
+from .composite_sources import FileFacts, Variable
 
 CACHE = 192  # MiB of GDAL's blocks
 
-_BYTES = 192 * 2**20  # of running composites and of what is read ahead
+_BYTES = 96 * 2**20  # of running composites in a part
+_RESULT_BYTES = 64 * 2**20  # of finished ones
 _PIXELS = 2**19
-_WORKERS = max(2, min(4, os.cpu_count() or 1))
-
-Window = tuple[int, int, int, int]
+_FEWEST_PARTS = 16  # for work to be shared evenly
+_TILE = 256
+_READ = 3  # arrays of a window: as read, its mask, scaled
 
 
 @dataclass(frozen=True)
-class Settings:
-    """See composite.CompositeOptions."""
+class Shared:
+    """What all parts have in common: sources (layer and 1-based band), recipes, see composite.CompositeOptions."""
 
+    sources: tuple[tuple[str, int], ...]
+    recipes: tuple[Recipe, ...]
     min_coverage: float
     rescale_sums: bool
+    coverage: bool
+
+    @property
+    def inputs(self) -> list[str]:
+        """The layers that are read."""
+        return list(dict.fromkeys(path for path, _ in self.sources))
+
+
+@dataclass(frozen=True)
+class Block:
+    """Recipes first … last - 1 of one variable in a window."""
+
+    number: int
+    first: int
+    last: int
+    row0: int
+    rows: int
+    col0: int
+    cols: int
+    pixels: int  # that are read
+
+    @property
+    def name(self) -> str:
+        return f"{self.number:06d}"
 
 
 @dataclass
@@ -51,6 +78,18 @@ class Sums:
         for part in chunks(values.size):
             self._add(values[part], share[part])
 
+    def take(self, other: NDArray[np.float64]) -> None:
+        """Those of another window, as `row` gives them."""
+        self.valid += int(other[0])
+        self.thin += int(other[1])
+        self.total += float(other[2])
+        self.covered += float(other[3])
+        self.low, self.high = min(self.low, float(other[4])), max(self.high, float(other[5]))
+
+    @property
+    def row(self) -> list[float]:
+        return [self.valid, self.thin, self.total, self.covered, self.low, self.high]
+
     def _add(self, values: Array, share: Array) -> None:
         valid = np.equal(values, values)  # not NaN
         count = int(np.count_nonzero(valid))
@@ -65,100 +104,127 @@ class Sums:
             self.high = max(self.high, float(np.fmax.reduce(values)))
 
 
-def stream(
-    written: Sequence[Composite],
-    stacks: Sequence[Stack],
-    facts: Sequence[FileFacts],
-    grid: Grid,
-    out: StackWriter,
-    shares: StackWriter | None,
-    settings: Settings,
-    progress: Progress,
-) -> dict[int, Sums]:
-    """Write the composites that are no gaps, in their order, to `out` and their coverage to `shares`.
+def composite_block(shared: Shared, block: Block) -> dict[str, NDArray[Any]]:
+    """`values` and, if asked for, `coverage` (recipes, rows, cols), `sums` (recipes, 6, see Sums.row).
 
-    Memory holds the composites that are open at one time, in one window. Returns statistics by `id` of the composite.
+    Memory holds the composites that are open at one time.
     """
-    numbers = {id(one): number for number, one in enumerate(written, 1)}
-    sums = {id(one): Sums() for one in written if not one.gap}
-    uses: dict[int, list[tuple[Composite, Use]]] = {}
-    for one in written:
-        for use in [] if one.gap else one.uses:
-            uses.setdefault(id(use.source), []).append((one, use))
-    tasks = _tasks(written, facts, grid, uses)
-
-    def read(task: tuple[Variable, Window, Source]) -> tuple[Array, Mask]:
-        variable, (row0, rows, col0, cols), source = task
-        values = next(handles[id(source.stack)]).read(source.index, row0, rows, col0, cols)
-        return prepare(values, variable.method)
-
-    def finish(one: Composite, made: Running, window: Window) -> None:
-        row0, rows, col0, cols = window
-        values, share = made.result()
-        sums[id(one)].add(values, share)
-        out.write(numbers[id(one)], values.reshape(rows, cols), row0, col0)
-        if shares is not None:
-            shares.write(numbers[id(one)], share.reshape(rows, cols), row0, col0)
-
+    recipes = shared.recipes[block.first : block.last]
+    shape = block.rows, block.cols
+    values = np.empty((len(recipes), *shape), np.float32)
+    coverage = np.empty((len(recipes) if shared.coverage else 0, *shape), np.float32)
+    sums = np.empty((len(recipes), 6))
+    uses: dict[int, list[tuple[int, Share]]] = {}
+    for number, recipe in enumerate(recipes):
+        for use in recipe.uses:
+            uses.setdefault(use.source, []).append((number, use))
     running: dict[int, Running] = {}
-    finishing: Future[None] | None = None
-    # One thread finishes and writes a composite while the next one takes its sources.
-    with ExitStack() as stack, ThreadPoolExecutor(1) as pool:
-        handles = _handles(stacks, stack)
-        coming = stack.enter_context(closing(read_ahead(tasks, read, _WORKERS)))
-        for done, ((variable, window, source), (values, valid)) in enumerate(coming):
-            progress.check()
-            progress.set(done / len(tasks), f"Compositing {variable.name}")
-            for one, use in uses[id(source)]:
-                if id(one) not in running:
-                    running[id(one)] = Running(one, values.size, settings.min_coverage, settings.rescale_sums)
-                running[id(one)].add(values, valid, use)
-                if use is one.uses[-1]:
-                    if finishing is not None:
-                        finishing.result()
-                    finishing = pool.submit(finish, one, running.pop(id(one)), window)
-        if finishing is not None:
-            finishing.result()
-    return sums
+    for source in sorted(uses):
+        check_cancelled()
+        path, band = shared.sources[source]
+        with borrowed(path) as stack:
+            read = stack.read(band, block.row0, block.rows, block.col0, block.cols)
+        layer, valid = prepare(read, recipes[0].method)
+        for number, use in uses[source]:
+            recipe = recipes[number]
+            if number not in running:
+                running[number] = Running(recipe, layer.size, shared.min_coverage, shared.rescale_sums)
+            running[number].add(layer, valid, use)
+            if use is recipe.uses[-1]:
+                made, share = running.pop(number).result()
+                total = Sums()
+                total.add(made, share)
+                sums[number] = total.row
+                values[number] = made.reshape(shape)
+                if shared.coverage:
+                    coverage[number] = share.reshape(shape)
+    return {"values": values, "sums": sums, **({"coverage": coverage} if shared.coverage else {})}
 
 
-def _tasks(
-    written: Sequence[Composite], facts: Sequence[FileFacts], grid: Grid, used: Mapping[int, object]
-) -> list[tuple[Variable, Window, Source]]:
-    """What is read, in order: variable by variable, window by window, source by source."""
+def share_out(
+    written: Sequence[Composite], facts: Sequence[FileFacts], grid: Grid, shared: Shared
+) -> tuple[list[Block], int]:
+    """The parts, in order: variable by variable, period by period; and the bytes that computing one takes at most.
+
+    They follow from layers and options alone, so that sums over them depend on neither threads nor memory. shared: its
+    recipes are those of `written` that are no gaps.
+    """
+    made = [one for one in written if not one.gap]
     block = max(fact.block[0] for fact in facts), max(fact.block[1] for fact in facts)
     # Where all bands lie in one block, reading one band decodes all: they must stay until the last is read.
     together = max((len(fact.tags) for fact in facts if fact.interleaved), default=0)
     cached = CACHE * 2**20 // (16 * together) if together else _PIXELS
-    tasks = []
-    for variable in {id(one.variable): one.variable for one in written}.values():
-        fitting = _fitting_pixels(variable, written)
+    parts: list[Block] = []
+    most_bytes = first = 0
+    for variable in {id(one.variable): one.variable for one in made}.values():
+        last = first + sum(one.variable is variable for one in made)
+        held = _arrays_held(variable, made)
+        fitting = _BYTES // (8 * held)
         pixels = max(1, min(_PIXELS, cached, fitting))
-        for window in windows(grid, pixels, block, most=2 * fitting, tile=1 if together else 256):
-            tasks += [(variable, window, source) for source in variable.sources if id(source) in used]
-    return tasks
+        places = windows(grid, pixels, block, most=2 * fitting, tile=1 if together else _TILE)
+        largest = max(rows * cols for _, rows, _, cols in places)
+        most = last - first
+        if not together:
+            most = min(
+                _RESULT_BYTES // (4 * largest * (2 if shared.coverage else 1)), most * len(places) // _FEWEST_PARTS
+            )
+        length = max(1, most)
+        # All windows of some layers before the next ones: their files are still open.
+        for start in range(first, last, length):
+            end = min(last, start + length)
+            reads = sum(len(recipe.uses) for recipe in shared.recipes[start:end])
+            for row0, rows, col0, cols in places:
+                parts.append(Block(len(parts), start, end, row0, rows, col0, cols, rows * cols * reads))
+        most_bytes = max(most_bytes, largest * (8 * held + 8 * min(length, last - first)))
+        first = last
+    return parts, most_bytes
 
 
-def _handles(stacks: Sequence[Stack], stack: ExitStack) -> dict[int, Iterator[Stack]]:
-    """Readers of each layer, in turn: where there are few layers, each is opened once per thread."""
-    handles: dict[int, Iterator[Stack]] = {}
-    for one in stacks:
-        more = [one.path] * (_WORKERS - 1) if len(stacks) < _WORKERS else []
-        handles[id(one)] = cycle([one, *stack.enter_context(opened(more))])
-    return handles
+def stream(
+    written: Sequence[Composite],
+    shared: Shared,
+    parts: Sequence[Block],
+    part_bytes: int,
+    work: Work,
+    out: StackWriter,
+    shares: StackWriter | None,
+    progress: Progress,
+) -> dict[int, Sums]:
+    """Write the composites that are no gaps, in their order, to `out` and their coverage to `shares`.
+
+    Returns statistics by `id` of the composite.
+    """
+    made = [(number, one) for number, one in enumerate(written, 1) if not one.gap]
+    sums = {id(one): Sums() for _, one in made}
+    bytes_here = 0 if work.running.scheduler else part_bytes
+    for block, arrays in work.run(composite_block, shared, parts, progress, "Compositing", part_bytes=bytes_here):
+        progress.check()
+        for k, (number, one) in enumerate(made[block.first : block.last]):
+            sums[id(one)].take(arrays["sums"][k])
+            for writer, name in ((out, "values"), (shares, "coverage")):
+                if writer is not None:
+                    writer.write(number, arrays[name][k], block.row0, block.col0)
+                    if _whole_tiles(block, out.grid):
+                        writer.flush(number)
+    return sums
 
 
-def _fitting_pixels(variable: Variable, written: Sequence[Composite]) -> int:
-    """Pixels of a window for which the composites that are open at once fit into memory."""
+def _whole_tiles(block: Block, grid: Grid) -> bool:
+    """Whether the window ends where tiles of the output do, so that they can be written at once, in a fixed order."""
+    last_row, last_col = block.row0 + block.rows, block.col0 + block.cols
+    return (last_row % _TILE == 0 or last_row == grid.rows) and (last_col % _TILE == 0 or last_col == grid.cols)
+
+
+def _arrays_held(variable: Variable, made: Sequence[Composite]) -> int:
+    """Arrays of a window that the composites which are open at once hold."""
     events = []
-    for one in written:
-        if one.variable is variable and not one.gap:
+    for one in made:
+        if one.variable is variable:
             held = arrays_held(one)
             # A composite opens with its first source and closes with its last: ends after starts at one time.
             events += [((one.uses[0].source.start, 0), held), ((one.uses[-1].source.start, 1), -held)]
     most = now = 0
-    largest = max((change for _, change in events), default=0)  # the one that is being finished
     for _, change in sorted(events):
         now += change
         most = max(most, now)
-    return _BYTES // (8 * (most + largest + 2 * _WORKERS))
+    return most + _READ

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -11,7 +12,8 @@ from osgeo import gdal
 from ..errors import InputError
 from ..raster.grid import Grid, open_raster
 from ..raster.stack import Stack
-from ..raster.support import Array, Support
+from ..raster.support import Array
+from .area_mean import AreaMean
 from .extents import pixels_within
 
 BILINEAR, CUBIC, NEAREST = "bilinear", "cubic", "nearest"
@@ -26,11 +28,11 @@ Select = Callable[[Array], Array]
 
 
 class Resampler:
-    """Reads one band of `source` on `fine`.
+    """Reads one band of `source` on `fine`, from several threads at once if need be.
 
     A source finer than the grid is averaged by exact area (in its own CRS) or from nearest pixels on a subdivided grid
-    (from another CRS); a coarser one is interpolated by `method`. Raises InputError for a fill value that is not
-    declared as nodata.
+    (from another CRS); a coarser one is interpolated by `method`; one whose pixels are those of the grid is read as it
+    is. Raises InputError for a fill value that is not declared as nodata.
     """
 
     def __init__(self, source: Stack, band: int, fine: Grid, method: str = BILINEAR) -> None:
@@ -41,60 +43,61 @@ class Resampler:
             # Warping would take the real part without a word.
             raise InputError(f"Factor {self._name!r} holds complex numbers: give its intensity instead.")
         self.how = resampling_method(source.grid, fine, method)
-        self._support: Support | None = None
-        self._split = 1
-        if self.how == AVERAGE and source.grid.same_crs(fine):
-            self._support = Support(source.grid, fine)
-            used = np.unique(self._support.col_weights.indices)
-            self._col0, self._cols = (int(used[0]), int(used[-1] - used[0]) + 1) if len(used) else (0, 0)
-            self._col_weights = self._support.col_weights[:, self._col0 : self._col0 + self._cols]
+        self._method, self._split = method, 1
+        self._offset = _pixel_offset(source.grid, fine)
+        self._area = AreaMean(source, band, fine) if self.how == AVERAGE and source.grid.same_crs(fine) else None
+        self._of_thread = threading.local()  # GDAL's datasets are for one thread
+        if self._offset is not None or self._area is not None:
             return
         if self.how == AVERAGE:
             self._split = min(_MOST_SUBDIVISIONS, math.ceil(_times_finer(source.grid, fine)))
         elif self._fills:
             self._check_source()
-        warped = _warp(source.path, band, fine.subdivide(self._split), NEAREST if self.how == AVERAGE else method)
-        self._warped = Stack(source.path, warped)
 
     def read(self, row0: int, rows: int, select: Select | None = None) -> Array:
         """Rows row0 … row0+rows of the fine grid, NaN where there is no data.
 
         `select` maps source values before they are averaged.
         """
-        if self._support is not None:
-            return self._area_mean(row0, rows, select)
+        if self._area is not None:
+            return self._area.read(row0, rows, self._check if self._fills else None, select)
+        if self._offset is not None:
+            values = self._window(row0, rows)
+            self._check(values)
+            return values if select is None else select(values)
         k = self._split
         step = max(1, _VALUES // (self._fine.cols * k * k))
         parts = []
         for start in range(row0, row0 + rows, step):
             count = min(step, row0 + rows - start)
-            values = self._warped.read(1, start * k, count * k)
+            values = self._warped().read(1, start * k, count * k)
             if self.how == AVERAGE:
                 self._check(values)
             values = values if select is None else select(values)
             parts.append(values if k == 1 else block_mean(values, k))
         return parts[0] if len(parts) == 1 else np.vstack(parts)
 
-    def _area_mean(self, row0: int, rows: int, select: Select | None) -> Array:
-        assert self._support is not None
-        weights = self._support.row_weights[row0 : row0 + rows]
-        total, weight = np.zeros((rows, self._fine.cols)), np.zeros((rows, self._fine.cols))
-        if not len(weights.indices) or not self._cols:
-            return np.full(total.shape, np.nan)
-        first, last = int(weights.indices.min()), int(weights.indices.max()) + 1
-        step = max(1, _VALUES // self._cols)
-        for start in range(first, last, step):
-            count = min(step, last - start)
-            values = self._source.read(self._band, start, count, self._col0, self._cols)
-            self._check(values)
-            values = values if select is None else select(values)
-            valid = np.isfinite(values)
-            inner = weights[:, start : start + count]
-            # Columns first: the source may be a hundred times as wide as the fine grid.
-            total += inner @ (self._col_weights @ np.where(valid, values, 0.0).T).T
-            weight += inner @ (self._col_weights @ valid.astype(np.float64).T).T
-        # As on the coarse grid: half of a pixel must be seen.
-        return np.divide(total, weight, out=np.full(total.shape, np.nan), where=weight >= 0.5 - 1e-9)
+    def _window(self, row0: int, rows: int) -> Array:
+        """The source's own pixels, NaN beyond its edges."""
+        assert self._offset is not None
+        top, left = self._offset[0] + row0, self._offset[1]
+        first, last = max(0, top), min(self._source.grid.rows, top + rows)
+        west, east = max(0, left), min(self._source.grid.cols, left + self._fine.cols)
+        if (last - first, east - west) == (rows, self._fine.cols):
+            return self._source.read(self._band, first, rows, west, self._fine.cols)
+        values = np.full((rows, self._fine.cols), np.nan)
+        if first < last and west < east:
+            inner = self._source.read(self._band, first, last - first, west, east - west)
+            values[first - top : last - top, west - left : east - left] = inner
+        return values
+
+    def _warped(self) -> Stack:
+        stack: Stack | None = getattr(self._of_thread, "stack", None)
+        if stack is None:
+            method = NEAREST if self.how == AVERAGE else self._method
+            warped = _warp(self._source.path, self._band, self._fine.subdivide(self._split), method)
+            stack = self._of_thread.stack = Stack(self._source.path, warped)
+        return stack
 
     def _check_source(self) -> None:
         """Interpolation would blend a fill value with its neighbours: look at the source's own pixels."""
@@ -136,6 +139,15 @@ def _times_finer(source: Grid, fine: Grid) -> float:
         return min(fine.cell_width / source.cell_width, fine.cell_height / source.cell_height)
     own, wanted = source.ground_cell_size(), fine.ground_cell_size()
     return min(wanted[0] / own[0], wanted[1] / own[1])
+
+
+def _pixel_offset(source: Grid, fine: Grid) -> tuple[int, int] | None:
+    """Row and column of the source where the pixels of `fine` begin, None where they are not the source's own."""
+    if not source.same_crs(fine):
+        return None
+    col = round((fine.transform[0] - source.transform[0]) / source.cell_width)
+    row = round((source.transform[3] - fine.transform[3]) / source.cell_height)
+    return (row, col) if source.window(row, col, *fine.shape).same_as(fine) else None
 
 
 def _undeclared_fills(source: Stack, band: int) -> list[tuple[float, float]]:

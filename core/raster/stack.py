@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from osgeo import gdal
 
-from ..atomic import whole_file
 from ..errors import InputError
-from .bands import TARGET, Band, layer_name, read_band, write_band
+from .bands import TARGET, Band, layer_name, read_band
 from .grid import Grid, open_raster
 from .periods import Period
+from .writing import StackWriter, create_geotiff
 
-__all__ = ["TARGET", "Band", "Stack", "StackWriter", "create_geotiff", "opened", "small_block_cache"]
+__all__ = [
+    "TARGET",
+    "Band",
+    "Stack",
+    "StackWriter",
+    "create_geotiff",
+    "decoding_in_threads",
+    "opened",
+    "small_block_cache",
+]
 
 _MOST_OPEN = 100
-_GTIFF = ("TILED=YES", "COMPRESS=DEFLATE", "ZLEVEL=1", "INTERLEAVE=BAND", "BIGTIFF=IF_SAFER", "NUM_THREADS=ALL_CPUS")
 
 
 class Stack:
@@ -149,10 +156,39 @@ class Stack:
 
         Raises InputError where the file cannot be read or holds complex numbers.
         """
-        if self._dataset is None and not self._on_demand:
-            raise RuntimeError("the stack is closed")
         rows = self.grid.rows - row0 if rows is None else rows
         cols = self.grid.cols - col0 if cols is None else cols
+        raw, mask = self._window(index, row0, rows, col0, cols)
+        if raw.dtype.kind == "c":
+            raise InputError(f"Band {index} of {self.name} holds complex numbers: give its intensity instead.")
+        values = raw.astype(np.float64)
+        invalid = ~np.isfinite(raw)
+        nodata = self._nodata[index - 1]
+        if nodata is not None and not np.isnan(nodata):
+            invalid |= _equals(raw, nodata)
+        if mask is not None:
+            invalid |= mask == 0
+        np.copyto(values, np.nan, where=invalid)
+        scale, offset = self._scaling[index - 1]
+        return values if (scale, offset) == (1.0, 0.0) else values * scale + offset
+
+    def read_stored(self, index: int, row0: int, rows: int, col0: int, cols: int) -> NDArray[Any]:
+        """A window as the file holds it, nodata and all; for bands that are `plain`. Raises InputError as `read`."""
+        return self._window(index, row0, rows, col0, cols)[0]
+
+    def plain(self, index: int) -> bool:
+        """Whether nothing but its nodata value says which pixels of band `index` (1-based) are invalid."""
+        return not self._masked[index - 1] and not self.data_types[index - 1].startswith("C")
+
+    def scaling(self, index: int) -> tuple[float, float]:
+        """Scale and offset from the values that band `index` (1-based) holds to physical ones."""
+        return self._scaling[index - 1]
+
+    def _window(
+        self, index: int, row0: int, rows: int, col0: int, cols: int
+    ) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        if self._dataset is None and not self._on_demand:
+            raise RuntimeError("the stack is closed")
         mask = None
         with self._lock:
             try:
@@ -166,17 +202,7 @@ class Stack:
                     f"Band {index} of {self.path} cannot be read: the file is damaged or incomplete, copy or download "
                     f"it again ({str(error).splitlines()[0].rstrip('.')})."
                 ) from error
-        if raw.dtype.kind == "c":
-            raise InputError(f"Band {index} of {self.name} holds complex numbers: give its intensity instead.")
-        values = raw.astype(np.float64)
-        nodata = self._nodata[index - 1]
-        if nodata is not None and not np.isnan(nodata):
-            values[_equals(raw, nodata)] = np.nan
-        if mask is not None:
-            values[mask == 0] = np.nan
-        values[~np.isfinite(values)] = np.nan
-        scale, offset = self._scaling[index - 1]
-        return values if (scale, offset) == (1.0, 0.0) else values * scale + offset
+        return raw, mask
 
     def _find(self, name: str, period: Period | None) -> int | None:
         static = None
@@ -187,76 +213,6 @@ class Stack:
                 if band.period is None:
                     static = number
         return static
-
-
-class StackWriter:
-    """Writes a GeoTIFF stack under a temporary name and moves it into place when the block ends well.
-
-    Raises InputError where the output cannot be written; ValueError where `dtype` cannot hold `nodata`.
-    """
-
-    def __init__(
-        self,
-        path: str | Path,
-        grid: Grid,
-        bands: Sequence[Band],
-        tags: Mapping[str, str] | None = None,
-        dtype: str = "float32",
-        nodata: float = -9999.0,
-    ) -> None:
-        limits = np.iinfo(dtype) if np.dtype(dtype).kind in "iu" else None
-        if limits and not (limits.min <= nodata <= limits.max and nodata == int(nodata)):
-            raise ValueError(f"{dtype} cannot hold the nodata value {nodata}")
-        self.path, self.grid, self.bands, self.nodata = Path(path), grid, tuple(bands), nodata
-        self._tags, self._dtype = dict(tags or {}), dtype
-        self._dataset: gdal.Dataset | None = None
-        self._lock = threading.Lock()
-
-    def __enter__(self) -> StackWriter:
-        self._whole = whole_file(self.path)
-        work = self._whole.__enter__()
-        try:
-            self._dataset = create_geotiff(work, self.grid, len(self.bands), self._dtype)
-            self._dataset.SetMetadata(self._tags)
-            for number, band in enumerate(self.bands, 1):
-                write_band(self._dataset.GetRasterBand(number), band, self.nodata)
-        except BaseException as error:
-            self._dataset = None
-            self._whole.__exit__(type(error), error, error.__traceback__)
-            raise
-        return self
-
-    def write(self, index: int, values: NDArray[np.generic], row0: int = 0, col0: int = 0) -> None:
-        """Write a window of band `index` (1-based); NaN becomes nodata."""
-        assert self._dataset is not None
-        array = np.asarray(values)
-        if array.dtype.kind == "f":
-            array = np.where(np.isfinite(array), array, self.nodata)
-        with self._lock, _disk_errors(self.path):
-            self._dataset.GetRasterBand(index).WriteArray(array.astype(self._dtype), col0, row0)
-
-    def tag(self, index: int, tags: Mapping[str, str]) -> None:
-        """Add metadata to band `index` (1-based)."""
-        assert self._dataset is not None
-        band = self._dataset.GetRasterBand(index)
-        band.SetMetadata({**(band.GetMetadata() or {}), **tags})
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if self._dataset is not None and kind is None:
-                with _disk_errors(self.path):
-                    self._dataset.FlushCache()
-            elif self._dataset is not None and hasattr(self._dataset, "MarkSuppressOnClose"):
-                # What is about to be removed need not be compressed first (GDAL 3.7 and newer can leave it).
-                self._dataset.MarkSuppressOnClose()
-            self._dataset = None
-        except BaseException as failure:
-            self._dataset = None
-            self._whole.__exit__(type(failure), failure, failure.__traceback__)
-            raise
-        self._whole.__exit__(kind, error, trace)
 
 
 @contextmanager
@@ -285,26 +241,17 @@ def small_block_cache(mebibytes: int = 192) -> Iterator[None]:
         gdal.SetCacheMax(before)
 
 
-def create_geotiff(path: str | Path, grid: Grid, count: int, dtype: str) -> gdal.Dataset:
-    """A new tiled GeoTIFF on `grid`. Raises InputError where the file cannot be made."""
-    kind = {"float32": gdal.GDT_Float32, "float64": gdal.GDT_Float64, "uint8": gdal.GDT_Byte}[dtype]
-    try:
-        dataset = gdal.GetDriverByName("GTiff").Create(
-            str(path), grid.cols, grid.rows, count, kind, options=list(_GTIFF)
-        )
-    except RuntimeError as error:
-        raise InputError(f"The output cannot be created: {str(error).splitlines()[0]}") from error
-    dataset.SetGeoTransform(grid.transform)
-    dataset.SetProjection(grid.crs_wkt)
-    return dataset
-
-
 @contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
+def decoding_in_threads() -> Iterator[None]:
+    """Blocks of compressed GeoTIFFs that are opened meanwhile are decoded by all cores (by GDAL 3.6 and newer)."""
+    if gdal.GetConfigOption("GDAL_NUM_THREADS") is not None:
+        yield  # as the user has chosen
+        return
+    gdal.SetConfigOption("GDAL_NUM_THREADS", "ALL_CPUS")
     try:
         yield
-    except RuntimeError as error:
-        raise InputError(f"{path} cannot be written (is the disk full?): {str(error).splitlines()[0]}") from error
+    finally:
+        gdal.SetConfigOption("GDAL_NUM_THREADS", None)
 
 
 def _equals(raw: NDArray[Any], nodata: float) -> NDArray[np.bool_]:

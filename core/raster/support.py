@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
 from .grid import Grid
+from .sums import SeparableSums, Spans
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -78,6 +79,14 @@ class Support:
             return _overlap_shares(self.coarse.x_edges(), self._fine.x_edges())
         return _gaussian_shares(self.coarse.x_centres(), self._fine.x_edges(), self._sigma(axis=0))
 
+    @cached_property
+    def row_spans(self) -> Spans:
+        return Spans.of(self.row_weights)
+
+    @cached_property
+    def col_spans(self) -> Spans:
+        return Spans.of(self.col_weights)
+
     def mean(self, values: Array) -> tuple[Array, Array]:
         """Weighted mean of the valid pixels and their share of each cell's weight, both (coarse rows, coarse cols).
 
@@ -104,27 +113,24 @@ class Support:
 
 
 class RunningMean:
-    """Support means gathered strip by strip, so that the fine raster never has to be in memory."""
+    """Support means gathered strip by strip, so that the fine raster never has to be in memory.
+
+    Strips that come from the top down give the same bytes wherever they are cut.
+    """
 
     def __init__(self, support: Support) -> None:
-        self._support = support
-        self._sum = np.zeros(support.coarse.shape)
-        self._weight = np.zeros(support.coarse.shape)
+        self._sums = SeparableSums(support.row_spans, support.col_spans, support.fine.cols)
 
-    def add(self, values: Array, row0: int) -> None:
-        """Add the strip of full fine rows that begins at fine row `row0`; NaN where invalid."""
-        valid = np.isfinite(values)
-        rows, weights = rows_seeing(self._support, row0, values.shape[0])
-        if len(rows):
-            self._sum[rows] += two_sided(weights, np.where(valid, values, 0.0), self._support.col_weights)
-            self._weight[rows] += two_sided(weights, valid.astype(np.float64), self._support.col_weights)
+    def add(self, values: NDArray[Any], row0: int) -> None:
+        """Add the strip of full fine rows that begins at fine row `row0`; NaN where invalid. Any real data type."""
+        self._sums.add(values, row0)
 
     def result(self) -> tuple[Array, Array]:
         """Means and shares, as `Support.mean`."""
-        seen = self._weight > 1e-12
-        mean = np.full(self._sum.shape, np.nan)
-        np.divide(self._sum, self._weight, out=mean, where=seen)
-        return mean, np.where(seen, np.minimum(self._weight, 1.0), 0.0)
+        total, weight = self._sums.result()
+        seen = weight > 1e-12
+        mean = np.divide(total, weight, out=np.full(total.shape, np.nan), where=seen)
+        return mean, np.where(seen, np.minimum(weight, 1.0), 0.0)
 
 
 def rows_seeing(support: Support, row0: int, count: int) -> tuple[NDArray[np.intp], csr_matrix]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,18 +14,19 @@ from numpy.typing import NDArray
 
 from ...progress import Progress
 from ...raster.periods import Period
-from ...raster.stack import Band, Stack, StackWriter
+from ...raster.stack import Band, StackWriter
 from ...raster.tiles import strips
 from ...statistics import correlation
 from .bands import Image
+from .finished import Finished
 from .fused import GAP
 from .images import ImageReader
+from .kept import CONVERSION_MEAN, COUNTS, KEY, PAIRS, QUALITY_BAND, SIMILAR_MEAN, detail_bands
 from .kernel import Array
 from .options import FusionOptions
-from .parts import KEY, Kept
 from .plan import Group, Plan, middle
 from .statistics import Moments
-from .streaming import CONVERSION, COUNTS, QUALITY_BAND, SHARE, SIMILAR_BAND, Source
+from .streaming import Source
 
 _BLOCK = 16  # fine pixels along the blocks of the comparison where the coarse layer is on the fine grid itself
 _PICTURE = 500  # pixels along the longer side
@@ -75,34 +76,37 @@ def assemble(
     plan: Plan,
     source: Source,
     options: FusionOptions,
-    kept: Kept,
+    finished: Finished,
     keys: Mapping[Period, str],
     old: set[Period],
     output: str | Path,
     quality: str | Path | None,
     details: str | Path | None,
     mapped: int,
+    output_format: str,
     progress: Progress,
 ) -> tuple[list[DateResult], list[Picture]]:
     """Copy each date's bands into the outputs, in order of time. mapped: the band of the pictures. Raises Cancelled."""
     images, names = plan.wanted, plan.names
-    extra = [SIMILAR_BAND, *(name + kind for name in names for kind in (CONVERSION, SHARE))]
+    extra = detail_bands(names)
     tags = {"FUSION_METHOD": options.method}
     with ExitStack() as stack:
-        values = [Band(name, image.period, unit) for image in images for name, unit in zip(names, plan.units)]
-        out = stack.enter_context(StackWriter(output, source.grid, values, tags))
+
+        def writer(path: str | Path, bands: list[Band], dtype: str = "float32", nodata: float = -9999.0) -> StackWriter:
+            made = StackWriter(path, source.grid, bands, tags, dtype, nodata, output_format, progress=progress)
+            return stack.enter_context(made)
+
+        out = writer(output, [Band(name, image.period, u) for image in images for name, u in zip(names, plan.units)])
         codes = more = None
         if quality:
-            labels = [Band(QUALITY_BAND, image.period) for image in images]
-            codes = stack.enter_context(StackWriter(quality, source.grid, labels, tags, "uint8", GAP))
+            codes = writer(quality, [Band(QUALITY_BAND, image.period) for image in images], "uint8", GAP)
         if details:
-            labels = [Band(name, image.period, "1") for image in images for name in extra]
-            more = stack.enter_context(StackWriter(details, source.grid, labels, tags))
+            more = writer(details, [Band(name, image.period, "1") for image in images for name in extra])
         results, pictures = [], []
         shown = _shown(len(images))
         groups = {image.period: group for group in plan.groups for image in group.wanted}
         # Closed before the outputs are moved into place: one of them may be a source.
-        with _Sources(kept) as sources:
+        with finished:
             for number, image in enumerate(images):
                 progress.check()
                 progress.set(number / len(images), f"Writing {image.period.label}")
@@ -110,55 +114,39 @@ def assemble(
                 copy = _Copy(plan, source, groups[image.period], image, image.period in old)
                 if number in shown:
                     copy.take_picture(mapped)
-                coded = kept.has(key, [QUALITY_BAND])
+                coded = finished.coded(key)
                 for band, name in enumerate(names):
-                    copy.tags.append(kept.place(key, name)[2])
+                    copy.tags.append(finished.tags(key, name))
                     _tag(out, number * len(names) + band + 1, copy.tags[-1])
                 for row0, rows in strips(source.grid.rows, source.grid.cols, copy.block):
                     progress.check()
-                    fused = np.stack([sources.read(key, name, row0, rows) for name in names])
-                    code = sources.codes(key, row0, rows) if coded else None
+                    fused = np.stack([finished.read(key, name, row0, rows) for name in names])
+                    code = finished.codes(key, row0, rows) if coded else None
                     for band, layer in enumerate(fused):
                         out.write(number * len(names) + band + 1, layer, row0)
                     if codes is not None and code is not None:
                         codes.write(number + 1, code, row0)
                     for k, name in enumerate(extra if more is not None else []):
                         assert more is not None
-                        more.write(number * len(extra) + k + 1, sources.read(key, name, row0, rows), row0)
+                        more.write(number * len(extra) + k + 1, finished.read(key, name, row0, rows), row0)
                     copy.add(row0, rows, fused, code)
                 if codes is not None:
-                    _tag(codes, number + 1, kept.place(key, QUALITY_BAND)[2])
+                    _tag(codes, number + 1, finished.tags(key, QUALITY_BAND))
                 for k, name in enumerate(extra if more is not None else []):
                     assert more is not None
-                    _tag(more, number * len(extra) + k + 1, kept.place(key, name)[2])
+                    _tag(more, number * len(extra) + k + 1, finished.tags(key, name))
+                _flush([(out, len(names)), (codes, 1), (more, len(extra))], number)
                 results.append(copy.result())
                 pictures += [copy.picture()] if number in shown else []
     return results, pictures
 
 
-class _Sources:
-    """Open files of fused bands."""
-
-    def __init__(self, kept: Kept) -> None:
-        self._kept = kept
-        self._open: dict[str, Stack] = {}
-
-    def __enter__(self) -> _Sources:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for stack in self._open.values():
-            stack.close()
-
-    def read(self, key: str, name: str, row0: int, rows: int) -> Array:
-        path, number, _ = self._kept.place(key, name)
-        if path not in self._open:
-            self._open[path] = Stack.open(path)
-        return self._open[path].read(number, row0, rows)
-
-    def codes(self, key: str, row0: int, rows: int) -> NDArray[np.uint8]:
-        values = self.read(key, QUALITY_BAND, row0, rows)
-        return np.asarray(np.nan_to_num(values, nan=GAP).astype(np.uint8))
+def _flush(writers: Sequence[tuple[StackWriter | None, int]], date: int) -> None:
+    """Write out the bands of a date: in which order they come to lie in the file must not depend on chance."""
+    for out, bands in writers:
+        for band in range(bands if out is not None else 0):
+            assert out is not None
+            out.flush(date * bands + band + 1)
 
 
 class _Copy:
@@ -224,8 +212,8 @@ class _Copy:
             blocks=min(blocks),
             r_coarse=r,
             bias_coarse=bias,
-            similar=[float(tags.get("SIMILAR_MEAN", "nan")) for tags in self.tags],
-            conversion=[float(tags.get("CONVERSION_MEAN", "nan")) for tags in self.tags],
+            similar=[float(tags.get(SIMILAR_MEAN, "nan")) for tags in self.tags],
+            conversion=[float(tags.get(CONVERSION_MEAN, "nan")) for tags in self.tags],
         )
 
     def picture(self) -> Picture:
@@ -236,9 +224,7 @@ class _Copy:
 
 
 def _tag(out: StackWriter, number: int, metadata: Mapping[str, str]) -> None:
-    out.tag(
-        number, {k: metadata[k] for k in (KEY, COUNTS, "PAIRS", "SIMILAR_MEAN", "CONVERSION_MEAN") if k in metadata}
-    )
+    out.tag(number, {k: metadata[k] for k in (KEY, COUNTS, PAIRS, SIMILAR_MEAN, CONVERSION_MEAN) if k in metadata})
 
 
 def _block_size(image: Image, source: Source) -> int:

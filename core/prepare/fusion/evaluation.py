@@ -8,17 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...progress import Progress
+from ...raster.grid import Grid
 from ...raster.periods import Period
 from ...raster.tiles import PIXELS
 from ...statistics import correlation
 from .bands import Image
-from .fused import Fused
-from .images import Survey
 from .kernel import Array
-from .options import FusionOptions
-from .plan import Pair, Plan, assign, middle
-from .streaming import Source, fuse_rows
+from .plan import Group, Pair, Plan, assign, middle
+from .streaming import Source
 
 FUSION, NEAREST, LINEAR = "fusion", "nearest fine image", "linear interpolation"
 METHODS = (FUSION, NEAREST, LINEAR)
@@ -49,39 +46,42 @@ class LeftOut:
     rows: tuple[int, int]
 
 
-def leave_one_out(
-    plan: Plan, source: Source, found: Survey, options: FusionOptions, progress: Progress
-) -> list[LeftOut]:
-    """Predict each fine image from the others. Needs three pairs or more; raises Cancelled."""
+@dataclass(frozen=True)
+class Trial:
+    """A pair whose fine image is predicted from the group's pairs, in the rows that are compared."""
+
+    pair: Pair
+    group: Group
+    others: list[Pair]
+    rows: tuple[int, int]
+
+
+def trials(plan: Plan, grid: Grid) -> list[Trial]:
+    """Each fine image from the others; none with fewer than three pairs."""
     if len(plan.pairs) < 3:
         return []
-    grid = source.grid
     rows = min(grid.rows, max(64, _PIXELS // grid.cols))
-    row0 = (grid.rows - rows) // 2
-    result = []
-    for number, pair in enumerate(plan.pairs):
-        step = progress.part(number / len(plan.pairs), (number + 1) / len(plan.pairs))
-        step.set(0.0, f"Predicting the fine image of {pair.period.label} without it")
+    found = []
+    for pair in plan.pairs:
         others = [one for one in plan.pairs if one is not pair]
         (group,) = assign(others, [Image(pair.period, pair.coarse.bands)])
-        fused = np.empty((len(plan.names), rows, grid.cols))
+        found.append(Trial(pair, group, others, ((grid.rows - rows) // 2, rows)))
+    return found
 
-        def take(start: int, left: int, one: Fused, fused: Array = fused) -> None:
-            rows, cols = one.values.shape[2:]
-            fused[:, start - row0 : start - row0 + rows, left : left + cols] = one.values[0]
 
-        fuse_rows(group, group.wanted, source, found.of(group), options, take, step, row0, rows)
-        truth = source.fine(pair.fine).read(row0, rows)
-        predicted = {FUSION: fused, **baselines(pair, group.pairs, others, source, row0, rows)}
-        scores: dict[str, dict[str, Scores]] = {method: {} for method in METHODS}
-        for band, name in enumerate(plan.names):
-            # The same pixels for all.
-            here = np.all([np.isfinite(values[band]) for values in (truth, *predicted.values())], axis=0)
-            for method, values in predicted.items():
-                scores[method][name] = score(np.where(here, values[band], np.nan), truth[band])
-        used = tuple(one.period for one in group.pairs)
-        result.append(LeftOut(pair.period, used, group.encloses(pair.period), scores, (row0, rows)))
-    return result
+def judge(trial: Trial, fused: Array, names: Sequence[str], source: Source) -> LeftOut:
+    """Compare the prediction `fused` (bands, rows, cols) and what is had without fusion with the fine image."""
+    pair, group, (row0, rows) = trial.pair, trial.group, trial.rows
+    truth = source.fine(pair.fine).read(row0, rows)
+    predicted = {FUSION: fused, **baselines(pair, group.pairs, trial.others, source, row0, rows)}
+    scores: dict[str, dict[str, Scores]] = {method: {} for method in METHODS}
+    for band, name in enumerate(names):
+        # The same pixels for all.
+        here = np.all([np.isfinite(values[band]) for values in (truth, *predicted.values())], axis=0)
+        for method, values in predicted.items():
+            scores[method][name] = score(np.where(here, values[band], np.nan), truth[band])
+    used = tuple(one.period for one in group.pairs)
+    return LeftOut(pair.period, used, group.encloses(pair.period), scores, trial.rows)
 
 
 def baselines(

@@ -12,19 +12,21 @@ from ...errors import InputError
 from ...progress import Progress
 from ...raster.grid import Grid
 from ...raster.periods import Period
+from ...raster.readers import close_readers, remember
+from ...raster.running import Running
 from ...raster.stack import Stack, opened, small_block_cache
 from ...report import plural
 from ..resampling import BILINEAR, METHODS
-from .assembly import DateResult, Picture, assemble
+from .assembly import DateResult, Picture
 from .bands import Image
-from .evaluation import LeftOut, leave_one_out
-from .images import Survey, check_grids, how_resampled, survey
+from .compute import fuse_dates
+from .evaluation import LeftOut
+from .images import check_grids, how_resampled, survey
 from .inspection import inspect, is_empty
+from .kept import key_of
 from .options import ESTARFM, STARFM, FusionOptions
-from .parts import KEY, Kept, key_of, parts_folder, remove_if_empty, remove_leftovers, remove_parts
-from .plan import Group, Plan, make_plan
-from .statistics import pooled
-from .streaming import QUALITY_BAND, Source, fuse_part, part_bands, passes
+from .plan import Plan, make_plan
+from .streaming import Source
 
 
 @dataclass(frozen=True)
@@ -72,26 +74,19 @@ def fuse_layers(
     details: str | Path | None = None,
     run: FusionRun | None = None,
     progress: Progress | None = None,
+    running: Running | None = None,
 ) -> FusionResult:
     """Write the fused stack and, if asked for, the quality codes and details. Dates already complete are kept.
 
     fine, coarse: dated layers; coarse ones without a fine image of their date are predicted. Raises InputError for
-    layers, bands, dates, scales and grids that do not fit, and Cancelled: finished dates wait beside the output.
+    layers, bands, dates, scales and grids that do not fit, and Cancelled: finished strips wait beside the output.
     """
-    run, progress = run or FusionRun(), progress or Progress()
-    run.options.check()
-    if run.resampling not in METHODS:
-        raise InputError(f"Unknown resampling method {run.resampling!r}: choose one of {', '.join(METHODS)}.")
-    if not 0 < run.coarse_factor < math.inf:
-        raise InputError(f"The factor of the coarse values must be positive, not {run.coarse_factor:g}.")
-    outputs = [Path(path).resolve() for path in (output, quality, details) if path]
-    if set(outputs) & {Path(layer).resolve() for layer in (*fine, *coarse)}:
-        raise InputError("An output is also an input: give the output another name.")
-    folder = parts_folder(output)
-    remove_leftovers(folder, outputs)
+    run, progress, running = run or FusionRun(), progress or Progress(), running or Running()
+    _check(run, running, fine, coarse, [path for path in (output, quality, details) if path])
     with ExitStack() as stack, small_block_cache():
-        stack.callback(remove_if_empty, folder)
+        stack.callback(close_readers)
         layers = stack.enter_context(opened([*fine, *coarse]))
+        remember(layers)
         plan = make_plan(layers[: len(fine)], layers[len(fine) :], run.bands, run.dates)
         options = replace(run.options, method=STARFM) if len(plan.pairs) == 1 else run.options
         source = Source(_grid(plan), run.resampling, run.coarse_factor)
@@ -110,39 +105,15 @@ def fuse_layers(
             options.method == ESTARFM,
             progress.part(0.02, 0.05),
         )
-        kept = Kept([*sorted(folder.glob("part-*.tif")), *outputs])
         keys = {
             image.period: key_of(group, image, plan.names, source, options, contents)
             for group in plan.groups
             for image in group.wanted
         }
-        needed = [
-            band.name
-            for band in part_bands(wanted[:1], plan.names, plan.units, details is not None)
-            if quality or band.name != QUALITY_BAND
-        ]
-        old = {period for period, key in keys.items() if kept.has(key, needed)}
-        work = _work(plan, old, source.grid, options, details is not None)
-        evaluated = 0.8 if run.evaluate and len(plan.pairs) > 2 else 0.9
-        done, total = 0, sum(len(images) for _, images in work)
-        for group, batch in work:
-            step = progress.part(*(0.05 + (evaluated - 0.05) * at / total for at in (done, done + len(batch))))
-            step.set(0.0, f"Fusing {_span(batch)}")
-            bands = part_bands(batch, plan.names, plan.units, details is not None)
-            path = folder / f"part-{keys[batch[0].period]}.tif"
-            tags = [
-                {KEY: keys[image.period], "PAIRS": ", ".join(pair.period.label for pair in group.pairs)}
-                for image in batch
-            ]
-            fuse_part(path, group, batch, bands, source, found.of(group), options, tags, step)
-            kept.add(path)
-            done += len(batch)
-        left_out = leave_one_out(plan, source, found, options, progress.part(evaluated, 0.9)) if run.evaluate else []
-        mapped = _mapped_band(plan, found)
-        dates, pictures = assemble(
-            plan, source, options, kept, keys, old, output, quality, details, mapped, progress.part(0.9, 1.0)
+        dates, left_out, pictures, mapped = fuse_dates(
+            plan, source, options, found, keys, output, quality, details, run.evaluate, running, progress
         )
-        result = FusionResult(
+        return FusionResult(
             plan,
             source.grid,
             run,
@@ -155,8 +126,19 @@ def fuse_layers(
             how_resampled([*(pair.coarse for pair in pairs), *wanted], source.grid, run.resampling),
             [*plan.notes, *_date_notes(dates)],
         )
-    remove_parts(folder)
-    return result
+
+
+def _check(
+    run: FusionRun, running: Running, fine: Sequence[str], coarse: Sequence[str], outputs: Sequence[str | Path]
+) -> None:
+    run.options.check()
+    running.check()
+    if run.resampling not in METHODS:
+        raise InputError(f"Unknown resampling method {run.resampling!r}: choose one of {', '.join(METHODS)}.")
+    if not 0 < run.coarse_factor < math.inf:
+        raise InputError(f"The factor of the coarse values must be positive, not {run.coarse_factor:g}.")
+    if {Path(path).resolve() for path in outputs} & {Path(layer).resolve() for layer in (*fine, *coarse)}:
+        raise InputError("An output is also an input: give the output another name.")
 
 
 def _grid(plan: Plan) -> Grid:
@@ -179,36 +161,12 @@ def _check_empty(empty: Sequence[Image], wanted: Sequence[Image], progress: Prog
         )
 
 
-def _mapped_band(plan: Plan, found: Survey) -> int:
-    """Near infrared, which shows most, or the band that varies most."""
-    if "nir" in plan.names:
-        return plan.names.index("nir")
-    spread = [pooled([image[band] for image in found.fine.values()]).sd for band in range(len(plan.names))]
-    return spread.index(max(spread))
-
-
 def _check_window(options: FusionOptions, grid: Grid, notes: list[str]) -> None:
     if options.window > min(grid.shape):
         notes.append(
             f"The window of {options.window} pixels is larger than the image ({grid.rows} x {grid.cols}): it ends at "
             "the image's edges."
         )
-
-
-def _work(
-    plan: Plan, old: set[Period], grid: Grid, options: FusionOptions, details: bool
-) -> list[tuple[Group, list[Image]]]:
-    """Passes over what is not there yet."""
-    found = []
-    for group in plan.groups:
-        left = Group(group.pairs, [image for image in group.wanted if image.period not in old])
-        found += [(group, images) for images in passes(left, plan.names, grid, options, details)]
-    return found
-
-
-def _span(images: Sequence[Image]) -> str:
-    first, last = images[0].period.label, images[-1].period.label
-    return first if len(images) == 1 else f"{first} to {last} ({len(images)} dates)"
 
 
 def _date_notes(dates: Sequence[DateResult]) -> list[str]:

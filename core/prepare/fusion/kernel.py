@@ -5,15 +5,13 @@ Both add the neighbours of a pixel in the same order, so that their sums are equ
 
 from __future__ import annotations
 
-import os
-import sys
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, Callable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ...compiled import compiled
 
 Array = NDArray[np.float64]
 Kernel = Callable[..., None]
@@ -55,20 +53,12 @@ def numpy_sums(
 @cache
 def fastest() -> Kernel:
     """`numpy_sums`, or the compiled loops that give the same where numba works."""
-    if not find_spec("numba"):
-        return numpy_sums
-    # Whatever keeps numba from working here (its numpy, its cache, its compiler), the numbers are the same without it.
-    for cached in (_choose_cache(), False):
-        try:
-            import numba
 
-            kernel: Kernel = numba.njit(nogil=True, cache=cached)(_loops)
-            one, limits = np.zeros((1, 1, 1)), np.zeros((1, 1, 1))
-            kernel(one, limits, limits, one, np.zeros((1, 2), np.int64), np.ones((1, 1)), np.zeros((1, 1, 1)), 0, 1)
-            return kernel
-        except Exception:
-            continue
-    return numpy_sums
+    def example() -> list[Any]:
+        one, limits = np.zeros((1, 1, 1)), np.zeros((1, 1, 1))
+        return [one, limits, limits, one, np.zeros((1, 2), np.int64), np.ones((1, 1)), np.zeros((1, 1, 1)), 0, 1]
+
+    return compiled(_loops, example) or numpy_sums
 
 
 def _loops(
@@ -124,28 +114,3 @@ def _loops(
                     into, of = own + found[k], neighbour + found[k]
                     for field in range(count):
                         sums[into + field] += factor[field] * values[of + field]
-
-
-def _choose_cache() -> bool:
-    """Point numba to a folder of the user for compiled code, never to the plugin's own; whether it can be written."""
-    folder = os.environ.get("NUMBA_CACHE_DIR") or str(_user_cache() / "soilmoisture-numba")
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        trial = Path(folder) / f".{os.getpid()}"
-        trial.touch()
-        trial.unlink()
-    except OSError:
-        return False
-    os.environ.setdefault("NUMBA_CACHE_DIR", folder)
-    config: Any = sys.modules.get("numba.core.config")
-    if config is not None:  # loaded by another plugin, which read the environment then
-        config.reload_config()
-    return True
-
-
-def _user_cache() -> Path:
-    if os.name == "nt":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

@@ -1,20 +1,18 @@
-"""Fuses the dates of one group strip by strip into a stack, with bounded memory."""
+"""Fuses the dates of one group strip by strip, with bounded memory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from ...progress import Progress
 from ...raster.grid import Grid
-from ...raster.stack import Band, StackWriter
 from ...raster.tiles import PIXELS
 from .bands import Image
 from .estarfm import fuse_estarfm
-from .fused import CODES, FUSED, Fused
+from .fused import Fused
 from .images import ImageReader
 from .kernel import Array
 from .options import ESTARFM, FusionOptions
@@ -23,9 +21,6 @@ from .starfm import fuse_starfm
 from .statistics import PairStatistics
 from .window import Part
 
-QUALITY_BAND, SIMILAR_BAND = "fusion_quality", "similar_pixels"
-CONVERSION, SHARE = "_conversion", "_first_pair"
-COUNTS = "FUSION_COUNTS"  # pixels of each quality code, in the metadata of fused bands
 _ROWS, _COLUMNS = 2048, 1024  # of the pieces that are computed at once, at most
 _LEAST = 64  # rows and columns of a piece: with fewer most of the work is its halo
 _MOST_DATES = 64  # of a pass
@@ -81,67 +76,6 @@ def piece_size(bands: int, dates: int, grid: Grid, options: FusionOptions) -> tu
     pixel = 8 * (6 * bands + 3 * (2 + bands * (5 + 4 * dates)) + 5 * bands * dates)
     width = min(_COLUMNS, max(_LEAST // 4, int(_PIECE_MEMORY / pixel) // (height + halo) - halo))
     return min(height, grid.rows), min(width, grid.cols)
-
-
-def part_bands(images: Sequence[Image], names: Sequence[str], units: Sequence[str], details: bool) -> list[Band]:
-    """What a part holds: per date the fused bands, the quality and, if asked for, the details."""
-    bands = []
-    for image in images:
-        bands += [Band(name, image.period, unit) for name, unit in zip(names, units)]
-        bands.append(Band(QUALITY_BAND, image.period, "", "quality"))
-        if details:
-            bands.append(Band(SIMILAR_BAND, image.period, "1", "detail"))
-            bands += [Band(name + kind, image.period, "1", "detail") for name in names for kind in (CONVERSION, SHARE)]
-    return bands
-
-
-def fuse_part(
-    path: Path,
-    group: Group,
-    images: Sequence[Image],
-    bands: Sequence[Band],
-    source: Source,
-    statistics: PairStatistics,
-    options: FusionOptions,
-    tags: Sequence[Mapping[str, str]],
-    progress: Progress,
-) -> None:
-    """Write the part of some dates. tags: for each date, on its bands. Raises Cancelled."""
-    per_date = len(bands) // len(images)
-    names = list(images[0].bands)
-    totals = np.zeros((len(images), len(names), 3))
-    counts = np.zeros((len(images), len(CODES)), np.int64)
-    with StackWriter(path, source.grid, bands) as out:
-
-        def write(row0: int, col0: int, fused: Fused) -> None:
-            for date in range(len(images)):
-                progress.check()
-                first = date * per_date + 1
-                layers = [*fused.values[date], fused.quality[date].astype(np.float32)]
-                if per_date > len(names) + 1:
-                    layers.append(fused.similar[date].min(axis=0))
-                    for band in range(len(names)):
-                        layers += [fused.conversion[band], fused.share[date, band]]
-                for number, values in enumerate(layers, first):
-                    out.write(number, values, row0, col0)
-                counts[date] += [np.count_nonzero(fused.quality[date] == code) for code in CODES]
-                seen = fused.quality[date] == FUSED
-                for band in range(len(names)):
-                    totals[date, band] += (
-                        seen.sum(),
-                        fused.similar[date, band][seen].sum(),
-                        fused.conversion[band][seen].sum(),
-                    )
-
-        fuse_rows(group, images, source, statistics, options, write, progress)
-        for date, own in enumerate(tags):
-            for band in range(per_date):
-                number = date * per_date + band + 1
-                out.tag(number, {**own, COUNTS: " ".join(str(count) for count in counts[date])})
-                if band < len(names) and totals[date, band, 0]:
-                    count, similar, conversion = totals[date, band]
-                    means = {"SIMILAR_MEAN": similar / count, "CONVERSION_MEAN": conversion / count}
-                    out.tag(number, {name: f"{value:.6g}" for name, value in means.items()})
 
 
 def fuse_rows(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from threading import Event
 from typing import Any
@@ -17,6 +20,17 @@ from .kernel import Array, fastest, numpy_sums
 _LANES = 8  # doubles in a cache line and a wide register
 _VISITS = 8_000_000  # neighbours looked at in one task: some ten milliseconds compiled
 _POLL = 0.1  # seconds between looks at the cancel button
+_threads: ContextVar[int] = ContextVar("threads", default=os.cpu_count() or 1)
+
+
+@contextmanager
+def threads_used(threads: int) -> Iterator[None]:
+    """The search uses `threads` threads within the block."""
+    before = _threads.set(threads)
+    try:
+        yield
+    finally:
+        _threads.reset(before)
 
 
 @dataclass(frozen=True)
@@ -87,7 +101,7 @@ class Window:
             if not stop.is_set():
                 kernel(tested, low, high, fields, self.shifts, factors, total, row0, min(rows, row0 + step))
 
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        with ThreadPoolExecutor(_threads.get()) as pool:
             tasks = [pool.submit(work, row0) for row0 in range(0, rows, step)]
             waiting = set(tasks)
             try:

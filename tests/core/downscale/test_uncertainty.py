@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestRegressor
 
-from soilmoisture.core.downscale import downscale as downscale_module
 from soilmoisture.core.downscale.downscale import DownscaleOptions, downscale
 from soilmoisture.core.downscale.downscale_report import downscale_report
 from soilmoisture.core.downscale.quality import MODEL_ONLY, NODATA, OK, OUTSIDE_TRAINING
@@ -19,6 +18,7 @@ from soilmoisture.core.model.form import ANOMALIES, VALUES
 from soilmoisture.core.model.quantiles import LeafValues
 from soilmoisture.core.model.uncertainty import CONSTANT, QUANTILES, SCALED, HeldOut, Uncertainty
 from soilmoisture.core.progress import Progress
+from soilmoisture.core.raster import tiles
 from soilmoisture.core.raster.stack import Stack
 from soilmoisture.core.report import render_html
 
@@ -200,8 +200,7 @@ def test_strips_change_nothing(world, run, monkeypatch):
     made = world(rows=6, seed=14, gaps=0.03)
     model = with_trust(made, made.model(gain=0.6), SCALED)
     whole = run(made, model)[1]
-    tiles = downscale_module.strips
-    monkeypatch.setattr(downscale_module, "strips", lambda rows, cols, multiple=1: tiles(rows, cols, multiple, 90))
+    monkeypatch.setattr(tiles, "PIXELS", 90)
     parts = run(made, model)[1]
     for name in ("product", "quality", "index", "interval"):
         np.testing.assert_allclose(parts[name], whole[name], atol=1e-6)

@@ -558,7 +558,7 @@ def test_files_may_be_laid_out_in_any_way(raster, composite, tmp_path, options):
 def test_cancelled_runs_leave_nothing(layers, composite, cancels_after, tmp_path):
     path, _ = layers(days("2021-01-01", "2021-03-01"))
     with pytest.raises(Cancelled):
-        composite(path, progress=cancels_after(10))
+        composite(path, progress=cancels_after(1))
     assert not [file for file in tmp_path.iterdir() if "out" in file.name or "coverage" in file.name]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from osgeo import gdal, osr
 
 from soilmoisture.core.errors import InputError
-from soilmoisture.core.prepare import resampling
+from soilmoisture.core.prepare import area_mean, resampling
 from soilmoisture.core.prepare.resampling import AVERAGE, BILINEAR, CUBIC, NEAREST, Resampler, block_mean
 from soilmoisture.core.raster.grid import Grid
 from soilmoisture.core.raster.stack import Stack
@@ -104,7 +106,83 @@ def test_strips_and_pieces_give_what_the_whole_gives(raster, monkeypatch):
             np.testing.assert_allclose(parts, whole, atol=1e-12, err_msg=name)
             with monkeypatch.context() as patch:
                 patch.setattr(resampling, "_VALUES", 50)
+                patch.setattr(area_mean, "_VALUES", 50)
                 np.testing.assert_allclose(Resampler(source, 1, fine).read(0, 12), whole, atol=1e-12, err_msg=name)
+
+
+def test_area_means_are_the_same_bytes_however_they_are_read(raster, monkeypatch):
+    path = raster("source", with_gaps(np.random.default_rng(2), (40, 41)), (X0 - 20, Y0 + 10), 90.0, nodata=-1.0)
+    with Stack.open(path) as source:
+        one = Resampler(source, 1, grid((X0, Y0), 300.0, 12, 9))
+        whole = one.read(0, 12)
+        parts = np.vstack([one.read(row, min(5, 12 - row)) for row in range(0, 12, 5)])
+        monkeypatch.setattr(area_mean, "_VALUES", 50)
+        pieces = one.read(0, 12)
+    assert whole.tobytes() == parts.tobytes() == pieces.tobytes()
+
+
+@pytest.mark.parametrize("kind", ["Byte", "Int16", "UInt16", "Int32", "Float32", "Float64"])
+def test_stored_integers_with_scale_and_nodata_have_the_means_of_their_physical_values(raster, kind):
+    rng = np.random.default_rng(8)
+    stored = rng.integers(1, 200, (30, 30)).astype(float)
+    stored[rng.random(stored.shape) < 0.3] = np.nan
+    path = raster("packed", stored, (X0, Y0), 100.0, kind=KINDS[kind], nodata=0.0, scale=(0.02, -5.0))
+    with Stack.open(path) as source:
+        assert source.scaling(1) == (0.02, -5.0)
+        found = Resampler(source, 1, grid((X0, Y0), 333.0, 8, 8)).read(0, 8)
+    wanted = area_means(stored * 0.02 - 5.0, (X0, Y0), 100.0, (X0, Y0), 333.0, 8, 8)
+    np.testing.assert_allclose(found, wanted, atol=1e-12)
+
+
+def test_a_masked_band_is_averaged_over_what_its_mask_leaves(raster):
+    rng = np.random.default_rng(9)
+    values = rng.normal(size=(20, 20))
+    path = raster("masked", values, (X0, Y0), 100.0)
+    hole = rng.random(values.shape) < 0.3
+    dataset = gdal.Open(path, gdal.GA_Update)
+    dataset.CreateMaskBand(gdal.GMF_PER_DATASET)
+    dataset.GetRasterBand(1).GetMaskBand().WriteArray(np.where(hole, 0, 255).astype(np.uint8))
+    dataset = None
+    with Stack.open(path) as source:
+        found = Resampler(source, 1, grid((X0, Y0), 250.0, 8, 8)).read(0, 8)
+    wanted = area_means(np.where(hole, np.nan, values), (X0, Y0), 100.0, (X0, Y0), 250.0, 8, 8)
+    np.testing.assert_allclose(found, wanted, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", [BILINEAR, CUBIC, NEAREST])
+@pytest.mark.parametrize("shift", [(0, 0), (2, 3), (-2, 1), (5, -4), (40, 40)])
+def test_pixels_that_are_the_sources_own_are_taken_as_they_are(raster, shift, method):
+    values = with_gaps(np.random.default_rng(10), (12, 13))
+    path = raster("source", values, (X0, Y0), 1000.0, nodata=-1.0)
+    down, right = shift
+    fine = grid((X0 + 1000.0 * right + 2.0, Y0 - 1000.0 * down - 3.0), 1000.0, 12, 13)  # but for rounded corners
+    wanted = np.full((12, 13), np.nan)
+    for row in range(12):
+        for col in range(13):
+            if 0 <= row + down < 12 and 0 <= col + right < 13:
+                wanted[row, col] = values[row + down, col + right]
+    with Stack.open(path) as source:
+        one = Resampler(source, 1, fine, method)
+        np.testing.assert_array_equal(one.read(0, 12), wanted)
+        np.testing.assert_array_equal(np.vstack([one.read(row, 4) for row in (0, 4, 8)]), wanted)
+
+
+def test_threads_may_read_one_band_at_once(raster):
+    rng = np.random.default_rng(11)
+    fine = grid((X0, Y0), 300.0, 60, 40)
+    for name, path in {
+        "average": raster("average", with_gaps(rng, (200, 140)), (X0 - 20, Y0 + 10), 90.0, nodata=-1.0),
+        "coarser": raster("coarser", rng.normal(size=(40, 30)), (X0 - 300, Y0 + 300), 700.0),
+        "other": raster("other", rng.normal(size=(90, 90)), (104.99, 47.87), (0.002, 0.002), LONLAT),
+        "own": raster("own", with_gaps(rng, (60, 40)), (X0, Y0), 300.0, nodata=-1.0),
+    }.items():
+        with Stack.open(path) as source:
+            one = Resampler(source, 1, fine)
+            whole = one.read(0, 60)
+            assert np.isfinite(whole).any(), name
+            with ThreadPoolExecutor(4) as pool:
+                parts = list(pool.map(lambda row, of=one: of.read(row, 2), range(0, 60, 2)))
+        np.testing.assert_allclose(np.vstack(parts), whole, atol=1e-12, err_msg=name)
 
 
 @pytest.mark.parametrize("method", [BILINEAR, CUBIC, NEAREST])

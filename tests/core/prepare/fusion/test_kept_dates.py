@@ -14,20 +14,23 @@ from soilmoisture.core.errors import Cancelled
 from soilmoisture.core.prepare.fusion import streaming
 from soilmoisture.core.prepare.fusion.fusion import FusionRun, fuse_layers
 from soilmoisture.core.prepare.fusion.options import FusionOptions, parse_dates
+from soilmoisture.core.progress import Progress
+from soilmoisture.core.raster.running import Running
+from soilmoisture.core.raster.work import Work
 
 
 def test_a_stopped_run_goes_on_where_it_was(tmp_path, layers, monkeypatch, cancels_after):
     fine, coarse, _ = layers()
     monkeypatch.setattr(streaming, "_MOST_DATES", 1)
-    out, parts = tmp_path / "out.tif", tmp_path / "out_parts"
+    out = tmp_path / "out.tif"
     checks = 0
-    while not list(parts.glob("part-*.tif")):
-        checks += 5
+    while not list(tmp_path.glob(".out-work-*/*.part")):
+        checks += 1
         with pytest.raises(Cancelled):
             fuse_layers(fine, coarse, out, run=RUN, progress=cancels_after(checks))
     assert not out.exists()
     result = fuse_layers(fine, coarse, out, run=RUN)
-    assert 1 <= result.kept < 3 and not parts.exists()
+    assert 1 <= result.kept < 3 and not list(tmp_path.glob(".out*"))
     fuse_layers(fine, coarse, tmp_path / "fresh.tif", run=RUN)
     assert np.array_equal(read(out), read(tmp_path / "fresh.tif"))
 
@@ -105,27 +108,32 @@ def test_values_that_changed_are_never_taken_from_an_earlier_run(tmp_path, layer
 
 def test_a_killed_run_leaves_nothing_behind_the_next_one(tmp_path, layers, cancels_after):
     fine, coarse, _ = layers()
-    out, parts = tmp_path / "out.tif", tmp_path / "out_parts"
-    parts.mkdir()
-    stale = [
-        parts / f".part-{'0a' * 16}-01234567.tif",
-        tmp_path / ".out-89abcdef.tif",
-        tmp_path / ".out-89abcdef.tif.ovr",
-    ]
+    out = tmp_path / "out.tif"
+    stale = [tmp_path / ".out-89abcdef.tif", tmp_path / ".out-89abcdef.tif.ovr"]
     others = [tmp_path / ".outer-89abcdef.tif", tmp_path / ".out-other.tif"]
     for path in stale + others:
         path.write_text("half")
-    with pytest.raises(Cancelled):
-        fuse_layers(fine, coarse, out, run=RUN, progress=cancels_after(3))
-    assert not parts.exists() and not any(path.exists() for path in stale) and all(path.exists() for path in others)
-    parts.mkdir()
     refused(["also an input"], fine, coarse, fine[0], run=RUN)
     refused(["no date to predict"], fine, coarse[::3], out, run=RUN)
-    assert not parts.exists()
-    parts.mkdir()
-    stale[0].write_text("half")
     fuse_layers(fine, coarse, out, run=RUN)
-    assert not parts.exists()
+    assert not any(path.exists() for path in stale) and all(path.exists() for path in others)
+    assert not list(tmp_path.glob(".out-work*")) and not list(tmp_path.glob(".out.tif*"))
+
+
+def test_two_runs_on_one_output_do_not_mix(tmp_path, layers):
+    fine, coarse, _ = layers()
+    out = tmp_path / "out.tif"
+    with Work(out, "0" * 16, Running(), Progress()):
+        refused(["Another run is writing", "out.tif"], fine, coarse, out, run=RUN)
+    assert not out.exists()
+
+
+def test_start_afresh_keeps_nothing(tmp_path, layers):
+    fine, coarse, _ = layers()
+    out = tmp_path / "out.tif"
+    fuse_layers(fine, coarse, out, run=RUN)
+    assert fuse_layers(fine, coarse, out, run=RUN).kept == 2
+    assert fuse_layers(fine, coarse, out, run=RUN, running=Running(start_afresh=True)).kept == 0
 
 
 def test_a_file_of_another_kind_in_place_of_the_output_is_replaced(tmp_path, layers):
@@ -139,4 +147,4 @@ def test_cancel_leaves_no_output(tmp_path, layers, cancels_after):
     for checks in (0, 3, 12):
         with pytest.raises(Cancelled):
             fuse_layers(fine, coarse, tmp_path / "out.tif", run=RUN, progress=cancels_after(checks))
-        assert not list(tmp_path.glob("out.tif")) and not list(tmp_path.glob(".out*"))
+        assert not list(tmp_path.glob("out.tif")) and not list(tmp_path.glob(".out*.tif*"))

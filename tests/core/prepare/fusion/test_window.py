@@ -92,7 +92,7 @@ def test_compiled_code_is_kept_with_the_user_and_its_place_never_fails(tmp_path,
 
 
 def test_without_numba_it_is_numpy(monkeypatch):
-    monkeypatch.setattr(kernel, "find_spec", lambda name: None)
+    monkeypatch.setattr("soilmoisture.core.compiled.find_spec", lambda name: None)
     kernel.fastest.cache_clear()
     try:
         assert kernel.fastest() is kernel.numpy_sums

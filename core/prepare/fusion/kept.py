@@ -1,4 +1,4 @@
-"""Dates that are already fused: parts of a run that was stopped, and outputs of an earlier run with the same inputs."""
+"""Dates that are already fused: in outputs of an earlier run with the same inputs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ from .plan import Group
 from .streaming import Source
 
 KEY = "FUSION_KEY"
-_VERSION = 2  # of the method: raise it where the same inputs give other values
+COUNTS = "FUSION_COUNTS"  # pixels of each quality code, in the metadata of fused bands
+PAIRS, SIMILAR_MEAN, CONVERSION_MEAN = "PAIRS", "SIMILAR_MEAN", "CONVERSION_MEAN"
+QUALITY_BAND, SIMILAR_BAND = "fusion_quality", "similar_pixels"
+CONVERSION, SHARE = "_conversion", "_first_pair"  # after a band's name
+VERSION = 2  # of the method: raise it where the same inputs give other values
 Place = tuple[str, int, Mapping[str, str]]  # file, 1-based band, its metadata
 
 
@@ -35,7 +39,7 @@ def key_of(
         return [contents[stack.path, number].digest for stack, number in one.bands.values()]
 
     content = [
-        _VERSION,
+        VERSION,
         asdict(options),
         source.method,
         source.factor,
@@ -49,15 +53,26 @@ def key_of(
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
 
 
+def detail_bands(names: Sequence[str]) -> list[str]:
+    """Per date: similar pixels, and of each band the conversion and the share of the first pair."""
+    return [SIMILAR_BAND, *(name + kind for name in names for kind in (CONVERSION, SHARE))]
+
+
 class Kept:
     """Finds fused bands by key and name in the files of earlier runs."""
 
     def __init__(self, files: Iterable[Path]) -> None:
         self._places: dict[tuple[str, str], Place] = {}
         for path in files:
-            self.add(path)
+            self._add(path)
 
-    def add(self, path: Path) -> None:
+    def place(self, key: str, name: str) -> Place:
+        return self._places[key, name]
+
+    def has(self, key: str, names: Iterable[str]) -> bool:
+        return all((key, name) in self._places for name in names)
+
+    def _add(self, path: Path) -> None:
         if not path.is_file():
             return
         # What is no raster is no result of an earlier run.
@@ -69,40 +84,13 @@ class Kept:
                 if KEY in metadata:
                     self._places[metadata[KEY], band.GetDescription()] = (str(path), number, metadata)
 
-    def place(self, key: str, name: str) -> Place:
-        return self._places[key, name]
 
-    def has(self, key: str, names: Iterable[str]) -> bool:
-        return all((key, name) in self._places for name in names)
-
-
-def parts_folder(output: str | Path) -> Path:
-    """Beside the output: where finished dates wait for the others."""
-    path = Path(output)
-    return path.with_name(f"{path.stem}_parts")
-
-
-def remove_parts(folder: Path) -> None:
-    """Remove what this module has written there, and the folder where nothing else is in it."""
-    with contextlib.suppress(OSError):
-        for path in folder.glob("part-*.tif*"):
-            path.unlink()
-        folder.rmdir()
-
-
-def remove_leftovers(folder: Path, outputs: Iterable[Path]) -> None:
-    """Remove what a killed run has left half written: in the folder of parts, and beside the outputs."""
-    for place, stem, suffix in [
-        (folder, "part-[0-9a-f]{32}", ".tif"),
-        *((path.parent, re.escape(path.stem), re.escape(path.suffix)) for path in outputs),
-    ]:
-        half_written = re.compile(rf"\.{stem}-[0-9a-f]{{8}}{suffix}(\.aux\.xml|\.ovr|\.msk)?")
+def remove_half_written(outputs: Iterable[Path]) -> None:
+    """Remove what a killed run has left half written beside the outputs."""
+    for output in outputs:
+        stem, suffix = re.escape(output.stem), re.escape(output.suffix)
+        half_written = re.compile(rf"\.{stem}-[0-9a-f]{{8}}(-cog)?{suffix}(\.aux\.xml|\.ovr|\.msk)?")
         with contextlib.suppress(OSError):
-            for path in place.iterdir():
+            for path in output.parent.iterdir():
                 if half_written.fullmatch(path.name):
                     path.unlink()
-
-
-def remove_if_empty(folder: Path) -> None:
-    with contextlib.suppress(OSError):
-        folder.rmdir()
