@@ -8,7 +8,12 @@ from qgis.core import QgsProcessingModelAlgorithm, QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
 from .algorithms.downscale.downscale import Downscale
+from .algorithms.ground.calibrate_stations import CalibrateStations
+from .algorithms.ground.import_stations import ImportStations
+from .algorithms.ground.rain_response import RainResponse
+from .algorithms.ground.triple_collocation import TripleCollocation
 from .algorithms.ground.validate_points import ValidatePoints
+from .algorithms.ground.validate_raster import ValidateRaster
 from .algorithms.prepare.antecedent_rain import AntecedentRain
 from .algorithms.prepare.composite_periods import CompositePeriods
 from .algorithms.prepare.fuse_estarfm import FuseEstarfm
@@ -54,7 +59,12 @@ ALGORITHMS = (
     TrainStacking,
     CompareModels,
     Downscale,
+    ImportStations,
     ValidatePoints,
+    ValidateRaster,
+    TripleCollocation,
+    RainResponse,
+    CalibrateStations,
 )
 
 

@@ -106,6 +106,9 @@ make_venv() {
     # Another numpy ahead of QGIS's own breaks GDAL's arrays without a word, so pip may not bring one.
     "$system_python" -c 'import numpy, scipy; print(f"numpy=={numpy.__version__}\nscipy=={scipy.__version__}")' >.venv/constraints.txt
     quietly env PIP_USER=0 .venv/bin/python -m pip install --progress-bar off -c .venv/constraints.txt -r requirements-dev.txt
+    # PyTorch's usual build brings gigabytes for graphics cards: only its build for processors is taken, where one is offered.
+    env PIP_USER=0 .venv/bin/python -m pip install -q -c .venv/constraints.txt torch==2.13.0+cpu >"$work/log" 2>&1 </dev/null ||
+        say "Without PyTorch (no build for processors is offered here): tests of the network for stations are skipped."
     quietly .venv/bin/python -c 'import osgeo.gdal_array, qgis.core, scipy, sklearn, matplotlib, pytest'
     touch .venv/.ready
     .venv/bin/python - <<'PY'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from qgis.core import (
@@ -14,16 +13,14 @@ from qgis.core import (
     QgsPointXY,
     QgsProcessing,
     QgsProcessingContext,
-    QgsProcessingFeatureSource,
     QgsProcessingFeedback,
     QgsProcessingOutputNumber,
-    QgsProcessingParameterEnum,
     QgsProcessingParameterFeatureSink,
-    QgsProcessingParameterFeatureSource,
     QgsProcessingParameterField,
     QgsProcessingParameterFileDestination,
     QgsProcessingParameterMultipleLayers,
     QgsProcessingParameterNumber,
+    QgsProcessingParameterRasterLayer,
     QgsProcessingParameterString,
     QgsWkbTypes,
 )
@@ -31,11 +28,10 @@ from qgis.PyQt.QtCore import QMetaType
 
 from ...core.errors import InputError
 from ...core.progress import Progress
-from ..base import SoilMoistureAlgorithm
 from ..fields import field_of_type, plain
 from ..styling import graduated, style_when_loaded
+from .station_source import StationSource
 
-POINT = QgsWkbTypes.GeometryType.PointGeometry
 GAIN_CLASSES = [
     (-2.0, -0.1, "#8c3b1a", "worse by more than 0.1"),
     (-0.1, -0.02, "#d98f5f", "worse by 0.02 to 0.1"),
@@ -53,7 +49,7 @@ R_CLASSES = [
 ]
 
 
-class ValidatePoints(SoilMoistureAlgorithm):
+class ValidatePoints(StationSource):
     ID = "validatepoints"
     TITLE = "Validate with points"
     GROUP = "ground"
@@ -65,13 +61,16 @@ class ValidatePoints(SoilMoistureAlgorithm):
         "The question is not whether a fine map correlates with stations, but whether it does so better than the "
         "coarse product it came from. The coarse baseline is taken twice, as the replicated cell and as a smooth "
         "interpolation, on exactly the same pairs; the difference comes with a paired test and a bootstrap over "
-        "stations."
+        "stations.\n\n"
+        "R in time, in space, without the season and inside coarse cells are kept apart; the error is split into "
+        "level, amplitude and timing; scores are given per season, year and class. Several products are compared on "
+        "the pairs that all of them have."
     )
     TAGS = ("validation", "stations", "in situ", "ISMN", "accuracy", "ubRMSE", "RMSE", "correlation")
     PACKAGES = ("scipy", "matplotlib")
 
-    PRODUCT, BASELINE, POINTS, VALUE, DATE, STATION = "PRODUCT", "BASELINE", "POINTS", "VALUE", "DATE", "STATION"
-    UNIT, DATE_ORDER, BAND, MIN_PAIRS, OUTPUT, TABLE = "UNIT", "DATE_ORDER", "BAND", "MIN_PAIRS", "OUTPUT", "TABLE"
+    PRODUCT, BASELINE, BAND, MIN_PAIRS = "PRODUCT", "BASELINE", "BAND", "MIN_PAIRS"
+    CLASS, LANDCOVER, OUTPUT, TABLE = "CLASS", "LANDCOVER", "OUTPUT", "TABLE"
     NUMBERS = {
         "PAIRS": "Pairs",
         "R": "R",
@@ -79,6 +78,8 @@ class ValidatePoints(SoilMoistureAlgorithm):
         "R_COARSE": "R of the replicated coarse source",
         "UBRMSE": "ubRMSE",
         "BIAS": "Bias",
+        "R_ANOMALY": "R without the season",
+        "RANKED_RIGHT": "Share of stations in one coarse cell that are ranked right",
     }
 
     def declare(self) -> None:
@@ -97,56 +98,25 @@ class ValidatePoints(SoilMoistureAlgorithm):
                 "downscaling."
             ),
         )
+        self.declare_stations()
         self.add(
-            QgsProcessingParameterFeatureSource(
-                self.POINTS, self.tr("Points"), [QgsProcessing.SourceType.TypeVectorPoint]
-            ),
-            self.tr("A point layer with one row per observation: stations with many dates, or field samples."),
-        )
-        self.add(
-            QgsProcessingParameterField(
-                self.VALUE, self.tr("Field with soil moisture"), parentLayerParameterName=self.POINTS
-            ),
-            self.tr("Volumetric soil moisture; text such as 'No Data' counts as missing."),
-        )
-        self.add(
-            QgsProcessingParameterField(
-                self.DATE, self.tr("Field with the date"), parentLayerParameterName=self.POINTS, optional=True
-            ),
+            QgsProcessingParameterString(self.BAND, self.tr("Variable of the maps"), optional=True),
             self.tr(
-                "Dates, or text such as 2021-08-03 or 03/08/2021; empty for points that belong to the map's only date."
+                "Band name to use where the maps hold several variables; several names, parted by commas, are compared "
+                "with each other (sm_surface, sm_rootzone)."
             ),
-        )
-        self.add(
-            QgsProcessingParameterField(
-                self.STATION, self.tr("Field with the station"), parentLayerParameterName=self.POINTS, optional=True
-            ),
-            self.tr("Name or number of the station; empty takes points of equal coordinates as one station."),
-        )
-        self.add(
-            QgsProcessingParameterEnum(
-                self.UNIT,
-                self.tr("Unit of the points"),
-                ["auto", "m3/m3", "percent"],
-                defaultValue="auto",
-                usesStaticStrings=True,
-            ),
-            self.tr("'auto' recognises percent by its size and says so in the log."),
-        )
-        self.add(
-            QgsProcessingParameterEnum(
-                self.DATE_ORDER,
-                self.tr("Order of dates in text"),
-                ["auto", "iso", "day first", "month first"],
-                defaultValue="auto",
-                usesStaticStrings=True,
-            ),
-            self.tr("'auto' asks when 03/08 could be either."),
             advanced=True,
         )
         self.add(
-            QgsProcessingParameterString(self.BAND, self.tr("Variable of the maps"), optional=True),
-            self.tr("Band name to use where the maps hold several variables."),
+            QgsProcessingParameterField(
+                self.CLASS, self.tr("Field with classes"), parentLayerParameterName=self.POINTS, optional=True
+            ),
+            self.tr("Land cover, soil, network, depth ...: scores are given for every class, too."),
+            advanced=True,
+        )
+        self.add(
+            QgsProcessingParameterRasterLayer(self.LANDCOVER, self.tr("Class raster"), optional=True),
+            self.tr("A raster of classes, such as land cover: scores are given for the stations of every class, too."),
             advanced=True,
         )
         self.add(
@@ -171,7 +141,7 @@ class ValidatePoints(SoilMoistureAlgorithm):
             QgsProcessingParameterFileDestination(
                 self.TABLE, self.tr("Station table"), self.tr("CSV files (*.csv)"), optional=True, createByDefault=False
             ),
-            self.tr("Scores per station, with the column names of QA4SM."),
+            self.tr("Scores per station and product, with the column names and status codes of QA4SM."),
             advanced=True,
         )
         for name, title in self.NUMBERS.items():
@@ -180,26 +150,30 @@ class ValidatePoints(SoilMoistureAlgorithm):
     def prepareAlgorithm(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> bool:
-        self._points: QgsProcessingFeatureSource | None = self.parameterAsSource(parameters, self.POINTS, context)
+        self.prepare_stations(parameters, context)
         return super().prepareAlgorithm(parameters, context, feedback)
 
     def work(self, parameters: dict[str, Any], context: QgsProcessingContext, progress: Progress) -> dict[str, Any]:
+        from ...core.ground.layers import product_periods
         from ...core.ground.points import validate_points
         from ...core.ground.points_report import points_report
 
-        observations = self._observations(parameters, context)
-        if self._points is not None and QgsWkbTypes.geometryType(self._points.wkbType()) != POINT:
-            progress.warn("The layer holds no points: the centre of each line or area is taken.")
+        band = self.parameterAsString(parameters, self.BAND, context).strip() or None
+        periods = product_periods(self.paths(self.PRODUCT), band)
+        observations = self.observations(parameters, context, progress, periods)
         result = validate_points(
             self.paths(self.PRODUCT),
             observations,
             self.paths(self.BASELINE) or None,
             min_pairs=self.parameterAsInt(parameters, self.MIN_PAIRS, context),
-            band_name=self.parameterAsString(parameters, self.BAND, context).strip() or None,
+            band_name=band,
+            station_classes=self._classes(observations, parameters, context, progress),
             progress=progress,
         )
         for product in result.products:
             progress.info(product.verdict.sentence)
+        if result.comparison is not None:
+            progress.info(result.comparison.sentence)
         outputs = {}
         if parameters.get(self.OUTPUT) not in (None, ""):
             outputs[self.OUTPUT] = self._write_stations(result, parameters, context)
@@ -211,69 +185,57 @@ class ValidatePoints(SoilMoistureAlgorithm):
         for source in ("smooth", "coarse"):
             if source in first.pooled:
                 numbers[f"R_{source.upper()}"] = first.pooled[source].r
+        if first.anomaly.n:
+            numbers["R_ANOMALY"] = first.anomaly.pooled_r["product"].value
+        if first.inside_cell is not None and first.inside_cell.ranking["product"].pairs:
+            numbers["RANKED_RIGHT"] = first.inside_cell.ranking["product"].share.value
         return {**outputs, **numbers, **({self.TABLE: table} if table else {})}
 
-    def _observations(self, parameters: dict[str, Any], context: QgsProcessingContext) -> Any:
-        from ...core.ground.observations import clean_observations
+    def _classes(
+        self, observations: Any, parameters: dict[str, Any], context: QgsProcessingContext, progress: Progress
+    ) -> dict[str, tuple[str, ...]]:
+        """Kinds of classes with a label per station."""
+        from ...core.ground.groups import point_classes, raster_classes
 
-        source = self._points
-        if source is None:
-            raise InputError("The point layer cannot be read.")
-        wanted = {
-            name: self.parameterAsString(parameters, name, context) for name in (self.VALUE, self.DATE, self.STATION)
-        }
-        known = source.fields().names()
-        if not wanted[self.VALUE]:
-            raise InputError(
-                f"Choose the field of the point layer that holds soil moisture; it has {', '.join(known)}."
-            )
-        for name, field in wanted.items():
-            if field and field not in known:
-                raise InputError(
-                    f"The point layer has no field {field!r} (given as {name}); it has {', '.join(known)}."
-                )
-        columns: dict[str, list[Any]] = {name: [] for name in ("x", "y", *wanted)}
-        if source.wkbType() == QgsWkbTypes.Type.NoGeometry:
-            raise InputError(
-                "The point layer is a table without places: make points of its coordinates first ('Create points layer "
-                "from table')."
-            )
-        for feature in source.getFeatures():
-            # Rows without a place are counted with what is left out.
-            point = feature.geometry().centroid().asPoint() if feature.hasGeometry() else None
-            columns["x"].append(point.x() if point else math.nan)
-            columns["y"].append(point.y() if point else math.nan)
-            for name, field in wanted.items():
-                if field:
-                    columns[name].append(plain(feature[field]))
-        return clean_observations(
-            columns[self.STATION] if wanted[self.STATION] else None,
-            columns["x"],
-            columns["y"],
-            columns[self.DATE] if wanted[self.DATE] else None,
-            columns[self.VALUE],
-            source.sourceCrs().toWkt(),
-            unit=self.parameterAsString(parameters, self.UNIT, context),
-            order=self.parameterAsString(parameters, self.DATE_ORDER, context),
-        )
+        classes = {}
+        field = self.parameterAsString(parameters, self.CLASS, context)
+        if field and self._points is not None:
+            if field not in self._points.fields().names():
+                raise InputError(f"The point layer has no field {field!r} (given as {self.CLASS}).")
+            x, y, labels = [], [], []
+            for feature in self._points.getFeatures():
+                label = plain(feature[field])
+                if feature.hasGeometry() and label is not None:
+                    point = feature.geometry().centroid().asPoint()
+                    x.append(point.x())
+                    y.append(point.y())
+                    labels.append(str(label))
+            classes[field[:1].upper() + field[1:]], note = point_classes(observations, x, y, labels)
+            if note:
+                progress.warn(f"Classes of {field}: {note}")
+        path = self.path(self.LANDCOVER)
+        if path:
+            classes["Class of the raster" if classes else "Land cover"] = raster_classes(path, observations)
+        return classes
 
     def _write_stations(self, result: Any, parameters: dict[str, Any], context: QgsProcessingContext) -> str:
         product = result.products[0]
-        rows = [row.flat() for row in product.stations]
+        stations = (*product.stations, *product.missing)
+        rows = [row.flat() for row in stations]
         fields = QgsFields()
         names = list(rows[0]) if rows else []
         for name in names:
-            text = any(isinstance(row[name], str) for row in rows)
+            text = any(isinstance(row.get(name), str) for row in rows)
             fields.append(field_of_type(name, QMetaType.Type.QString if text else QMetaType.Type.Double))
         crs = QgsCoordinateReferenceSystem.fromWkt(result.crs_wkt)
         self.make_folder(parameters, self.OUTPUT)
         sink, identifier = self.parameterAsSink(parameters, self.OUTPUT, context, fields, QgsWkbTypes.Type.Point, crs)
         if sink is None:
             raise InputError(self.invalidSinkError(parameters, self.OUTPUT))
-        for station, row in zip(product.stations, rows):
+        for station, row in zip(stations, rows):
             feature = QgsFeature(fields)
             feature.setGeometry(QgsGeometry.fromPointXY(QgsPointXY(station.x, station.y)))
-            feature.setAttributes([_value(row[name]) for name in names])
+            feature.setAttributes([_value(row.get(name)) for name in names])
             sink.addFeature(feature, QgsFeatureSink.Flag.FastInsert)
         del sink
         by_gain = "dR_smooth" in names

@@ -20,6 +20,7 @@ from .observations import Observations, project
 Smooth = Callable[[Floats, Grid, Floats, Floats], Floats]
 # Influence of a cell in the smooth conserving field falls to about a sixth per cell: 12 cells leave 1e-9.
 _MARGIN = 12
+_MOST_OPEN = 16
 
 
 class Baseline:
@@ -53,6 +54,7 @@ class Baseline:
         self._window = (row0, rows, col0, cols)
         self._row, self._col = row - row0, col - col0
         self._read: dict[int, Floats] = {}
+        self._open: dict[str, Stack] = {}
         self._known: dict[tuple[tuple[tuple[int, float], ...], float], tuple[Floats, Floats]] = {}
         # Undated layers overlap with nothing.
         self._days = np.array([layer.period.ordinals() if layer.period else (0.0, 0.0) for layer in self.layers])
@@ -111,10 +113,17 @@ class Baseline:
                 del self._read[next(iter(self._read))]
             layer = self.layers[i]
             row0, rows, col0, cols = self._window
-            with Stack.open(layer.path) as stack:
-                values = stack.read(layer.index, row0, rows, col0, cols)
+            values = self._stack(layer.path).read(layer.index, row0, rows, col0, cols)
             self._read[i] = as_moisture(values, layer.unit, Path(layer.path).stem)[0]
         return self._read[i]
+
+    def _stack(self, path: str) -> Stack:
+        """Kept open: reading what thousands of bands are takes longer than reading one of them."""
+        if path not in self._open:
+            if len(self._open) >= _MOST_OPEN:
+                self._open.pop(next(iter(self._open))).close()
+            self._open[path] = Stack.open(path)
+        return self._open[path]
 
 
 def _span(index: NDArray[np.intp], size: int) -> tuple[int, int]:

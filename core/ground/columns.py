@@ -27,6 +27,8 @@ _TIME = rf"(?:[T\s,]+{_CLOCK}\s*(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?)?"
 _ISO = re.compile(rf"(\d{{4}})([-/.])(\d{{1,2}})(?:\2(\d{{1,2}}))?{_TIME}$")
 _COMPACT = re.compile(rf"((?:19|20)\d\d)(\d\d)(\d\d)(?:\.0)?{_TIME}$")
 _YEAR_LAST = re.compile(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{4}}){_TIME}$")
+_MONTH_NAMED = re.compile(rf"(\d{{1,2}})[-./]([A-Z]{{3}})[a-z]*[-./](\d{{4}}){_TIME}$", re.I)
+_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 _YEAR = re.compile(r"((?:19|20)\d\d)(?:\.0)?$")
 
 
@@ -43,18 +45,8 @@ def numbers(values: Iterable[object]) -> Column:
 
     Text that is neither is left out and noted. Raises InputError when no number is left.
     """
-    array = values if isinstance(values, np.ndarray) else None
-    if array is not None and array.dtype.kind in "fiu":
-        result, strange = array.astype(np.float64), {}
-    else:
-        items = list(values)
-        result, strange = np.full(len(items), math.nan), dict[str, int]()
-        for i, item in enumerate(items):
-            number = _number(item)
-            if number is None:
-                strange[str(item)] = strange.get(str(item), 0) + 1
-            else:
-                result[i] = number
+    plain = isinstance(values, np.ndarray) and values.dtype.kind in "fiu"
+    result, strange = (np.array(values, dtype=np.float64), {}) if plain else _read_numbers(list(values))
     result[np.isin(result, _MISSING_CODES) | ~np.isfinite(result)] = math.nan
     if len(result) and not np.isfinite(result).any():
         what = f": the first is {next(iter(strange))!r}" if strange else ""
@@ -141,6 +133,23 @@ def volumetric(values: NDArray[np.float64], unit: str = "auto") -> Column:
     return Column(result, tuple(notes))
 
 
+def _read_numbers(items: list[object]) -> tuple[NDArray[np.float64], dict[str, int]]:
+    """The numbers, and how often each text that is none occurs."""
+    strange: dict[str, int] = {}
+    try:
+        # At once, where nothing is missing.
+        return np.array(items, dtype=np.float64), strange
+    except (TypeError, ValueError):
+        result = np.full(len(items), math.nan)
+    for i, item in enumerate(items):
+        number = _number(item)
+        if number is None:
+            strange[str(item)] = strange.get(str(item), 0) + 1
+        else:
+            result[i] = number
+    return result, strange
+
+
 def _number(item: object) -> float | None:
     """NaN for missing, None for what is not a number."""
     if item is None:
@@ -207,6 +216,8 @@ def _date(text: str, day_first: bool) -> np.datetime64:
         parts = (match[1], match[2], match[3])
     elif match := _YEAR_LAST.match(text):
         parts = (match[4], match[3], match[1]) if day_first else (match[4], match[1], match[3])
+    elif (match := _MONTH_NAMED.match(text)) and match[2].lower() in _MONTHS:
+        parts = (match[3], str(_MONTHS.index(match[2].lower()) + 1), match[1])
     else:
         raise InputError(f"{text!r} is not a date: write dates as 2021-08-03, or 03/08/2021 with the order set.")
     try:

@@ -115,10 +115,11 @@ def station_bootstrap(
         ],
         axis=1,
     )
+    order = np.argsort(group, kind="stable")
     own = np.array(
         [
-            [correlation(c[group == k], y[group == k]) for c in (a, b)] if sums[k, 0] >= min_pairs else [NAN, NAN]
-            for k in range(len(sums))
+            [correlation(c[at], y[at]) for c in (a, b)] if len(at) >= min_pairs else [NAN, NAN]
+            for at in np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
         ]
     )
     both = np.isfinite(own).all(axis=1)
@@ -135,7 +136,7 @@ def station_bootstrap(
             [_differences(_draws(rng, count, min(chunk, repeats - i)) @ sums) for i in range(0, repeats, chunk)],
             axis=1,
         )
-        intervals = [_percentiles(float(v), row, count) for v, row in zip(values, drawn)]
+        intervals = [percentile_interval(float(v), row, count) for v, row in zip(values, drawn)]
     return StationBootstrap(count, repeats, *intervals)
 
 
@@ -153,6 +154,18 @@ def gdown(product: Agreement, baseline: Agreement) -> float:
         off_high, off_low = abs(high - ideal), abs(low - ideal)
         gains.append((off_low - off_high) / (off_low + off_high) if off_low + off_high > 0 else 0.0)
     return float(np.mean(gains))
+
+
+def percentile_interval(value: float, drawn: Floats, units: int) -> Interval:
+    """The 95 % interval of an estimate from its resamples of `units` (stations, blocks), as in `station_bootstrap`."""
+    from scipy.stats import norm, t
+
+    drawn = drawn[np.isfinite(drawn)]
+    if math.isnan(value) or len(drawn) < 100:
+        return Interval(value)
+    tail = 100 * float(norm.cdf(math.sqrt(units / (units - 1)) * t.ppf(0.025, units - 1)))
+    low, high = np.percentile(drawn, [tail, 100 - tail])
+    return Interval(value, float(low), float(high))
 
 
 def _complete_groups(
@@ -180,15 +193,3 @@ def _differences(sums: Floats) -> Floats:
         rb = np.where((vb > 1e-12 * bb) & (vy > 1e-12 * yy), rb, NAN)
         spread = np.sqrt(np.maximum(eea / n - (ea / n) ** 2, 0)) - np.sqrt(np.maximum(eeb / n - (eb / n) ** 2, 0))
         return np.stack([ra, ra - rb, gain / stations, np.sqrt(eea / n) - np.sqrt(eeb / n), spread])
-
-
-def _percentiles(value: float, drawn: Floats, stations: int) -> Interval:
-    """The 95 % interval of an estimate from its resamples, further out the fewer stations there are, as Student's t."""
-    from scipy.stats import norm, t
-
-    drawn = drawn[np.isfinite(drawn)]
-    if math.isnan(value) or len(drawn) < 100:
-        return Interval(value)
-    tail = 100 * float(norm.cdf(math.sqrt(stations / (stations - 1)) * t.ppf(0.025, stations - 1)))
-    low, high = np.percentile(drawn, [tail, 100 - tail])
-    return Interval(value, float(low), float(high))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import InputError
 from ..raster.bands import is_percent, is_saturation
-from ..raster.grid import Grid
+from ..raster.grid import Grid, open_raster
 from ..raster.periods import Period, without_date
 from ..raster.stack import Stack
 from .metrics import Floats
@@ -35,36 +35,32 @@ class Layer:
 
 @dataclass(frozen=True)
 class Product:
-    """The layers of one product in order of time; undated products have a single layer."""
+    """The layers of one product in order of time; undated products have a single layer.
+
+    `depth` is what its file says, such as "0-5 cm"; empty where it says nothing.
+    """
 
     name: str
     layers: tuple[Layer, ...]
+    depth: str = ""
 
 
 def find_products(paths: Iterable[str | Path], band_name: str | None = None) -> list[Product]:
     """Layers sorted into products: files whose names differ only in dates are one. Raises InputError.
 
     In each file the target band (role), the band `soil_moisture` or the only band that may be soil moisture
-    is taken, unless `band_name` says which.
+    is taken, unless `band_name` says which. Several band names, parted by commas, make a product each.
     """
-    groups: dict[str, list[tuple[str, list[Layer]]]] = {}
-    for path in paths:
-        with Stack.open(path) as stack:
-            chosen = target_band(stack, band_name)
-            layers = [
-                Layer(str(path), number, band.period, band.unit, stack.grid)
-                for number, band in enumerate(stack.bands, 1)
-                if band.name == chosen
-            ]
-            bare = re.sub(r"(^|_)T\d{4,6}(?=_|$)", "", without_date(stack.name)).strip("_")
-            name = bare or Path(str(path)).parent.name or stack.name
-            groups.setdefault(name, []).append((stack.name, layers))
-    if not groups:
-        raise InputError("Choose at least one soil moisture product to validate.")
-    products: list[Product] = []
-    for name, files in groups.items():
-        products.extend(_without_clashes(name, files))
-    return products
+    paths, names = list(paths), [name.strip() for name in (band_name or "").split(",") if name.strip()]
+    if len(names) < 2:
+        return _find(paths, names[0] if names else None)
+    return [replace(product, name=f"{product.name} {name}") for name in names for product in _find(paths, name)]
+
+
+def product_periods(paths: Iterable[str | Path], band_name: str | None = None) -> list[Period | None]:
+    """The periods of all products together in order of time, and None for undated ones."""
+    found = {layer.period for product in find_products(paths, band_name) for layer in product.layers}
+    return [*sorted(period for period in found if period is not None), *([None] if None in found else [])]
 
 
 def target_band(stack: Stack, band_name: str | None = None) -> str:
@@ -110,6 +106,27 @@ def as_moisture(values: Floats, unit: str, name: str) -> tuple[Floats, list[str]
     return values, notes
 
 
+def _find(paths: Sequence[str | Path], band_name: str | None) -> list[Product]:
+    groups: dict[str, list[tuple[str, list[Layer]]]] = {}
+    for path in paths:
+        with Stack.open(path) as stack:
+            chosen = target_band(stack, band_name)
+            layers = [
+                Layer(str(path), number, band.period, band.unit, stack.grid)
+                for number, band in enumerate(stack.bands, 1)
+                if band.name == chosen
+            ]
+            bare = re.sub(r"(^|_)T\d{4,6}(?=_|$)", "", without_date(stack.name)).strip("_")
+            name = bare or Path(str(path)).parent.name or stack.name
+            groups.setdefault(name, []).append((stack.name, layers))
+    if not groups:
+        raise InputError("Choose at least one soil moisture product to validate.")
+    products: list[Product] = []
+    for name, files in groups.items():
+        products.extend(_without_clashes(name, files))
+    return products
+
+
 def _without_clashes(name: str, files: list[tuple[str, list[Layer]]]) -> list[Product]:
     """One product, or one per folder or file where layers of the same period would clash."""
     layers = [layer for _, own in files for layer in own]
@@ -135,4 +152,7 @@ def _product(name: str, layers: Sequence[Layer]) -> Product:
     def time(layer: Layer) -> str:
         return f"{layer.period.start} {layer.period.end}" if layer.period else ""
 
-    return Product(name, tuple(sorted(layers, key=time)))
+    ordered = tuple(sorted(layers, key=time))
+    dataset = open_raster(ordered[0].path)
+    depth = dataset.GetRasterBand(ordered[0].index).GetMetadataItem("DEPTH") or ""
+    return Product(name, ordered, depth.strip())

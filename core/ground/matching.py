@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +14,15 @@ from ..errors import InputError
 from ..progress import Progress
 from ..raster.grid import Grid
 from ..raster.periods import Period
-from ..raster.stack import Stack
+from ..raster.stack import Stack, small_block_cache
 from .baseline import Baseline, Smooth
 from .layers import Product, as_moisture, find_products
 from .metrics import Floats
 from .observations import Observations, project
 
 _TILE = 256
+NO_DATE, OUTSIDE = "on no date of the product", "outside the product"
+NO_VALUE, NO_COARSE = "without a product value", "without a coarse value"
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class Pairs:
     `station` is a number into `stations` (whose places `x`, `y` are in the observations' CRS), `period` into
     `periods`, `cell` the coarse cell's number (-1 without a baseline); `count` observations were averaged.
     `coarse` (replicated cell) and `smooth` (conserving interpolation) are NaN without a baseline, else
-    complete. `dropped` counts observations that found no pair, by reason.
+    complete. `dropped` counts observations that found no pair, by reason; `unpaired` tells for every station without
+    any pair why. `depth` is that of the product, as its file tells it; `dates` are the first and last observation's.
     """
 
     product: str
@@ -49,6 +52,9 @@ class Pairs:
     count: NDArray[np.intp]
     dropped: dict[str, int]
     notes: tuple[str, ...] = ()
+    unpaired: dict[str, str] = field(default_factory=dict)
+    depth: str = ""
+    dates: tuple[str, str] | None = None
 
     def __len__(self) -> int:
         return len(self.observed)
@@ -79,9 +85,10 @@ def sample_products(
     paths = [baseline] if isinstance(baseline, (str, Path)) else list(baseline or [])
     coarse = Baseline(paths, baseline_band, observations, smooth) if paths else None
     result = []
-    for number, product in enumerate(found):
-        part = progress.part(number / len(found), (number + 1) / len(found))
-        result.append(_sample(product, observations, coarse, part))
+    with small_block_cache():
+        for number, product in enumerate(found):
+            part = progress.part(number / len(found), (number + 1) / len(found))
+            result.append(_sample(product, observations, coarse, part))
     return result
 
 
@@ -107,12 +114,18 @@ def _sample(product: Product, observations: Observations, baseline: Baseline | N
     measured = count > 0
     valued = measured & ~outside & np.isfinite(values)
     kept = valued & np.isfinite(coarse) & np.isfinite(smooth) if baseline is not None else valued
-    dropped = {
-        "on no date of the product": int((~used).sum()),
-        "outside the product": int(count[measured & outside].sum()),
-        "without a product value": int(count[measured & ~outside & ~valued].sum()),
-        "without a coarse value": int(count[valued & ~kept].sum()),
+    missed = {
+        OUTSIDE: measured & outside,
+        NO_VALUE: measured & ~outside & ~valued,
+        NO_COARSE: valued & ~kept,
     }
+    dropped = {NO_DATE: int((~used).sum()), **{why: int(count[here].sum()) for why, here in missed.items()}}
+    unpaired = {}
+    for k in np.flatnonzero(~kept.any(axis=0)):
+        # The last reason is the one that came closest to a pair.
+        unpaired[str(names[k])] = next((why for why, here in reversed(missed.items()) if here[:, k].any()), NO_DATE)
+    if OUTSIDE in dropped and not kept.any():
+        notes += _swapped(product, x, y, observations.crs_wkt)
     at, who = np.nonzero(kept)
     cell = baseline.cell[who] if baseline is not None else np.full(len(who), -1)
     return Pairs(
@@ -132,6 +145,9 @@ def _sample(product: Product, observations: Observations, baseline: Baseline | N
         count=count[kept],
         dropped={reason: number for reason, number in dropped.items() if number},
         notes=tuple(notes),
+        unpaired=unpaired,
+        depth=product.depth,
+        dates=_first_and_last(observations),
     )
 
 
@@ -194,6 +210,24 @@ def _read_layers(
             values[i], note = as_moisture(values[i], product.layers[i].unit, product.name)
             notes.update(dict.fromkeys(note))
     return values, outside, list(notes)
+
+
+def _first_and_last(observations: Observations) -> tuple[str, str] | None:
+    known = observations.date[~np.isnat(observations.date)]
+    return (str(known.min()), str(known.max())) if len(known) else None
+
+
+def _swapped(product: Product, x: Floats, y: Floats, crs_wkt: str) -> list[str]:
+    """A hint where points outside the product would lie in it with x and y, or the sign of x, exchanged."""
+    grid = product.layers[0].grid
+    for (east, north), what in (
+        ((y, x), "x and y (longitude and latitude) exchanged"),
+        ((-x, y), "the sign of x (east and west) changed"),
+    ):
+        inside = grid.cell_of(*project(east, north, crs_wkt, grid))[0] >= 0
+        if inside.mean() > 0.5:
+            return [f"With {what}, {int(inside.sum())} of {len(x)} stations would lie inside {product.name}."]
+    return []
 
 
 def _by_tile(stations: NDArray[np.intp], row: NDArray[np.intp], col: NDArray[np.intp]) -> list[NDArray[np.intp]]:

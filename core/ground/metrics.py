@@ -23,7 +23,9 @@ class Agreement:
     Below 3 pairs only `n`, `bias`, `rmse` and `mae` are given; correlations are NaN where a series does not
     vary. `r2_correlation` is r squared (blind to bias); `r2_efficiency` is 1 - SSE/SST, the Nash-Sutcliffe
     efficiency. `slope` is that of the product on the reference. `kge` is Gupta et al. 2009
-    (doi:10.1016/j.jhydrol.2009.08.003) from `r`, the ratio of standard deviations and the ratio of means.
+    (doi:10.1016/j.jhydrol.2009.08.003) from `r`, the ratio of standard deviations and the ratio of means. `mse`, the
+    square of `rmse`, is the sum of `mse_bias` (means), `mse_variance` (amplitudes) and `mse_correlation` (timing and
+    noise) (Gupta et al. 2009).
     """
 
     n: int
@@ -40,18 +42,16 @@ class Agreement:
     kge: float = NAN
     kge_variability: float = NAN
     kge_bias: float = NAN
+    mse: float = NAN
+    mse_bias: float = NAN
+    mse_variance: float = NAN
+    mse_correlation: float = NAN
 
 
-METRICS = "bias rmse ubrmse mae r spearman r2_correlation r2_efficiency slope kge".split()
-
-
-@dataclass(frozen=True)
-class IdentityCheck:
-    """RMSE is the norm of (bias, ubRMSE): its mean over stations cannot be below the norm of their means."""
-
-    mean_rmse: float
-    floor: float
-    holds: bool
+METRICS = (
+    "bias rmse ubrmse mae r spearman r2_correlation r2_efficiency slope kge kge_variability kge_bias "
+    "mse mse_bias mse_variance mse_correlation"
+).split()
 
 
 def agreement(product: ArrayLike, reference: ArrayLike, n_effective: float | None = None) -> Agreement:
@@ -71,6 +71,7 @@ def agreement(product: ArrayLike, reference: ArrayLike, n_effective: float | Non
     varies = not is_constant(y)
     variability = sx / sy if varies else NAN
     ratio = float(x.mean() / y.mean()) if y.mean() != 0 else NAN
+    covariance = float(np.mean((x - x.mean()) * (y - y.mean())))
     return Agreement(
         n,
         bias,
@@ -82,10 +83,14 @@ def agreement(product: ArrayLike, reference: ArrayLike, n_effective: float | Non
         correlation(_ranks(x), _ranks(y)),
         r * r,
         1 - (rmse / sy) ** 2 if varies else NAN,
-        float(np.mean((x - x.mean()) * (y - y.mean()))) / sy**2 if varies else NAN,
+        covariance / sy**2 if varies else NAN,
         1 - math.sqrt((r - 1) ** 2 + (variability - 1) ** 2 + (ratio - 1) ** 2),
         variability,
         ratio,
+        rmse**2,
+        bias**2,
+        (sx - sy) ** 2,
+        max(2 * (sx * sy - covariance), 0.0),
     )
 
 
@@ -110,18 +115,25 @@ def n_effective(x: ArrayLike, y: ArrayLike, time: ArrayLike | None = None) -> fl
     """
     step = np.arange(np.size(x), dtype=float) if time is None else np.asarray(time).astype(float)
     a, b, step = complete(x, y, step)
-    order = np.argsort(step, kind="stable")
-    a, b, step = a[order], b[order], step[order]
-    n = len(a)
-    if n < 5 or is_constant(a) or is_constant(b):
+    product = lag_one(a, step) * lag_one(b, step)
+    if math.isnan(product):
         return NAN
-    gaps = np.diff(step)
+    n = len(a)
+    return float(np.clip(n * (1 - product) / (1 + product), 3, n)) if product > -1 else float(n)
+
+
+def lag_one(values: Floats, time: Floats) -> float:
+    """Lag-1 autocorrelation of finite values, over neighbours about one median step of `time` apart; NaN as above."""
+    order = np.argsort(time, kind="stable")
+    x, gaps = values[order], np.diff(time[order])
+    if len(x) < 5 or is_constant(x):
+        return NAN
     usual = np.median(gaps)
     near = (gaps >= 0.5 * usual) & (gaps <= 1.5 * usual)
     if near.sum() < 3:
         return NAN
-    product = _lag_one(a, near) * _lag_one(b, near)
-    return float(np.clip(n * (1 - product) / (1 + product), 3, n)) if product > -1 else float(n)
+    z = x - x.mean()
+    return float(np.clip(np.mean((z[:-1] * z[1:])[near]) / np.mean(z * z), -1, 1))
 
 
 def n_effective_in_space(x: ArrayLike, y: ArrayLike, east: ArrayLike, north: ArrayLike, classes: int = 13) -> float:
@@ -157,16 +169,6 @@ def r_class_counts(r: Iterable[float]) -> tuple[int, ...]:
     return tuple(int(c) for c in np.bincount(index.astype(np.intp), minlength=6))
 
 
-def summary_identity_check(stations: Iterable[Agreement]) -> IdentityCheck:
-    """Whether means over stations fit together: mean RMSE >= hypot(mean bias, mean ubRMSE)."""
-    rows = np.array([(s.rmse, s.bias, s.ubrmse) for s in stations if not math.isnan(s.ubrmse)]).reshape(-1, 3)
-    if len(rows) == 0:
-        return IdentityCheck(NAN, NAN, True)
-    rmse, bias, ubrmse = rows.mean(axis=0)
-    floor = math.hypot(bias, ubrmse)
-    return IdentityCheck(float(rmse), floor, bool(rmse >= floor - 1e-12))
-
-
 def complete(*series: ArrayLike) -> tuple[Floats, ...]:
     arrays = [np.asarray(s, dtype=np.float64).ravel() for s in series]
     if len({len(a) for a in arrays}) > 1:
@@ -179,11 +181,6 @@ def _ranks(x: Floats) -> Floats:
     from scipy.stats import rankdata
 
     return np.asarray(rankdata(x), dtype=np.float64)
-
-
-def _lag_one(x: Floats, near: NDArray[np.bool_]) -> float:
-    z = x - x.mean()
-    return float(np.clip(np.mean((z[:-1] * z[1:])[near]) / np.mean(z * z), -1, 1))
 
 
 def _moran_matrix(values: Floats, index: NDArray[np.intp], classes: int) -> Floats:

@@ -15,12 +15,16 @@ from ..raster.grid import Grid
 from .columns import dates, numbers, volumetric
 from .metrics import Floats
 
+METRES_PER_DEGREE = 111_000.0
+
 
 @dataclass(frozen=True)
 class Observations:
     """Measured soil moisture (m3/m3), one row per reading; x, y in `crs_wkt`, one place per station.
 
-    `date` is NaT where undated; `dropped` counts rows of the table that could not be used, by reason.
+    `date` (days, or minutes where single readings are wanted) is NaT where undated; `dropped` counts rows of the table
+    that could not be used, by reason. `classes` are kinds of groups known from the files (network, depth), with a label
+    per station in the order of `places`.
     """
 
     station: NDArray[np.str_]
@@ -31,6 +35,7 @@ class Observations:
     crs_wkt: str
     notes: tuple[str, ...] = ()
     dropped: dict[str, int] = field(default_factory=dict)
+    classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.value)
@@ -41,8 +46,11 @@ class Observations:
 
     def places(self) -> tuple[NDArray[np.str_], Floats, Floats, NDArray[np.intp]]:
         """Stations in order of name, their x and y, and each row's station number."""
-        names, first, number = np.unique(self.station, return_index=True, return_inverse=True)
-        return names, self.x[first], self.y[first], number.astype(np.intp)
+        # Rows of a station mostly follow each other: only the first of each run is sorted.
+        runs = np.flatnonzero(np.append(True, self.station[1:] != self.station[:-1]))[: len(self)]
+        names, first, number = np.unique(self.station[runs], return_index=True, return_inverse=True)
+        rows = np.repeat(number, np.diff(np.append(runs, len(self))))
+        return names, self.x[runs[first]], self.y[runs[first]], rows.astype(np.intp)
 
 
 def clean_observations(
@@ -78,7 +86,7 @@ def clean_observations(
         raise InputError("No station row has both a place and a value.")
     scale = _metres_per_unit(crs_wkt, east[keep], north[keep])
     names = None if station is None else np.array(["" if s is None else str(s).strip() for s in station])[keep]
-    name, east, north, notes = _one_place_each(names, east[keep], north[keep], scale)
+    name, east, north, notes = split_by_place(names, east[keep], north[keep], scale)
     return Observations(
         name,
         east,
@@ -109,23 +117,13 @@ def project(x: Floats, y: Floats, from_wkt: str, to: Grid) -> tuple[Floats, Floa
     return moved[:, 0], moved[:, 1]
 
 
-def _metres_per_unit(crs_wkt: str, x: Floats, y: Floats) -> float:
-    reference = osr.SpatialReference()
-    reference.ImportFromWkt(crs_wkt)
-    if not reference.IsGeographic():
-        return float(reference.GetLinearUnits()) or 1.0
-    if np.abs(y).max() > 90 or np.abs(x).max() > 360:
-        raise InputError(
-            "Station coordinates are not degrees: check that x is longitude, y latitude, "
-            "and that the layer's coordinate reference system is right."
-        )
-    return 111_000.0
-
-
-def _one_place_each(
+def split_by_place(
     names: NDArray[np.str_] | None, x: Floats, y: Floats, scale: float
 ) -> tuple[NDArray[np.str_], Floats, Floats, list[str]]:
-    """Station names that stand for one place each, and that place for every row."""
+    """Station names that stand for one place each, that place for every row, and what was split.
+
+    `scale` is metres per unit of x and y; without `names` every place is a station.
+    """
     if names is None or not (names != "").any():
         _, place = np.unique(np.stack([x, y]), axis=1, return_inverse=True)
         place = place.ravel()
@@ -151,8 +149,21 @@ def _one_place_each(
             here = rows[own == k]
             x[here], y[here], result[here] = np.median(x[here]), np.median(y[here]), f"{name} ({k + 1})"
     notes = (
-        [f"{len(split)} station names stand for several places (such as {split[0]!r}): each place is a station."]
+        [f"Station names that stand for several places: {len(split)} (such as {split[0]!r}); each place is a station."]
         if split
         else []
     )
     return result.astype(str), x, y, notes
+
+
+def _metres_per_unit(crs_wkt: str, x: Floats, y: Floats) -> float:
+    reference = osr.SpatialReference()
+    reference.ImportFromWkt(crs_wkt)
+    if not reference.IsGeographic():
+        return float(reference.GetLinearUnits()) or 1.0
+    if np.abs(y).max() > 90 or np.abs(x).max() > 360:
+        raise InputError(
+            "Station coordinates are not degrees: check that x is longitude, y latitude, "
+            "and that the layer's coordinate reference system is right."
+        )
+    return METRES_PER_DEGREE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,23 +11,27 @@ from osgeo import osr
 
 from ..errors import InputError
 from ..progress import Progress
+from .anomaly_scores import anomaly_scores
 from .baseline import Smooth
+from .checks import station_notes, too_few
 from .comparison import gdown, paired_r_difference, station_bootstrap
+from .groups import group_scores
+from .kinds_of_r import kinds_of_r, over_periods
 from .matching import Pairs, sample_products
 from .metrics import (
-    METRICS,
     NAN,
     Agreement,
     Floats,
     agreement,
-    n_effective,
     n_effective_in_space,
     r_class_counts,
-    summary_identity_check,
 )
 from .observations import Observations
-from .results import Comparison, PointValidation, ProductValidation, StationRow, StationSummary
+from .product_comparison import compare_products
+from .results import Comparison, PointValidation, ProductValidation, StationRow
+from .significance import p_of_correlation
 from .spatial import inside_cells, spatial_agreement
+from .station_rows import missing_rows, station_rows, summary
 from .verdict import design, verdict
 
 
@@ -41,18 +45,22 @@ def validate_points(
     band_name: str | None = None,
     baseline_band: str | None = None,
     smooth: Smooth | None = None,
+    station_classes: Mapping[str, Sequence[str]] | None = None,
     progress: Progress | None = None,
 ) -> PointValidation:
     """Score products (m3/m3) and their coarse source against stations, on the same pairs.
 
     `min_pairs` (at least 3) is the least number of pairs of a station that enters means over stations, of stations in a
-    period that enters spatial means, and of pairs in all. Raises InputError where too few are left, with why.
+    period that enters spatial means, and of pairs in all. `station_classes` are kinds of groups (land cover ...)
+    beside those of the observations, with a label per station in the order of `observations.places()`. Raises
+    InputError for too few pairs.
     """
     if min_pairs < 3:
         raise InputError(f"At least 3 pairs are needed for a correlation, not {min_pairs}: raise that minimum.")
     progress = progress or Progress()
     # First, since they may tell why too few pairs are left.
-    for note in observations.notes:
+    notes = (*observations.notes, *station_notes(observations))
+    for note in notes:
         progress.info(note)
     sampled = sample_products(
         products,
@@ -61,15 +69,26 @@ def validate_points(
         band_name=band_name,
         baseline_band=baseline_band,
         smooth=smooth,
-        progress=progress.part(0, 0.7),
+        progress=progress.part(0, 0.6),
     )
+    classes = {**observations.classes, **(station_classes or {})}
     results = []
     for number, pairs in enumerate(sampled):
-        progress.check()
-        progress.set(0.7 + 0.3 * number / len(sampled), f"Scoring {pairs.product}")
-        results.append(score_pairs(pairs, observations.crs_wkt, min_pairs=min_pairs, seed=seed))
+        part = progress.part(0.6 + 0.4 * number / len(sampled), 0.6 + 0.4 * (number + 1) / len(sampled))
+        part.set(0, f"Scoring {pairs.product}")
+        results.append(
+            score_pairs(
+                pairs,
+                observations.crs_wkt,
+                min_pairs=min_pairs,
+                seed=seed,
+                station_classes=classes,
+                progress=part,
+            )
+        )
     for note in dict.fromkeys(note for result in results for note in result.notes):
         progress.info(note)
+    comparison = compare_products(sampled, min_pairs=min_pairs, seed=seed) if len(sampled) > 1 else None
     known = observations.date[~np.isnat(observations.date)]
     first, last = (str(known.min()), str(known.max())) if len(known) else ("", "")
     progress.set(1.0)
@@ -81,25 +100,35 @@ def validate_points(
         last_date=last,
         crs_wkt=observations.crs_wkt,
         dropped=observations.dropped,
-        notes=observations.notes,
+        notes=notes,
         min_pairs=min_pairs,
         seed=seed,
         design=design(bool(results[0].comparison)),
+        comparison=comparison,
     )
 
 
-def score_pairs(pairs: Pairs, crs_wkt: str, *, min_pairs: int = 3, seed: int = 0) -> ProductValidation:
+def score_pairs(
+    pairs: Pairs,
+    crs_wkt: str,
+    *,
+    min_pairs: int = 3,
+    seed: int = 0,
+    station_classes: Mapping[str, Sequence[str]] | None = None,
+    progress: Progress | None = None,
+) -> ProductValidation:
     """All scores of one product's pairs. Raises InputError below `min_pairs` pairs."""
     if len(pairs) < min_pairs:
-        why = ", ".join(f"{count} observations {reason}" for reason, count in pairs.dropped.items())
-        raise InputError(
-            f"Only {len(pairs)} pairs of {pairs.product} and the stations are left, "
-            f"at least {min_pairs} are needed{': ' + why if why else ''}{_what_to_check(pairs)}."
-        )
+        raise too_few(pairs, min_pairs)
+    progress = progress or Progress()
     series = {"product": pairs.predicted}
     if pairs.has_baseline:
         series |= {"smooth": pairs.smooth, "coarse": pairs.coarse}
-    rows = _station_rows(pairs, series, min_pairs)
+    classes = station_classes or {}
+    anomaly = anomaly_scores(pairs, series, min_pairs, seed)
+    progress.set(0.2)
+    rows = station_rows(pairs, series, anomaly, min_pairs, seed, classes, progress)
+    progress.set(0.6)
     used = [row for row in rows if row.used]
     size = _pooled_n_effective(pairs, series, rows, crs_wkt)
     pooled = {source: agreement(values, pairs.observed, size) for source, values in series.items()}
@@ -108,6 +137,11 @@ def score_pairs(pairs: Pairs, crs_wkt: str, *, min_pairs: int = 3, seed: int = 0
         for source in series
         if source != "product"
     }
+    spatial = spatial_agreement(pairs, series, min_pairs, seed)
+    inside = inside_cells(pairs, seed) if pairs.has_baseline else None
+    blocks = over_periods(pairs, series, size, seed)
+    progress.set(0.8)
+    station_r = {source: [row.scores[source].r for row in used] for source in series}
     cell_size = pairs.grid.cell_label
     return ProductValidation(
         product=pairs.product,
@@ -118,45 +152,22 @@ def score_pairs(pairs: Pairs, crs_wkt: str, *, min_pairs: int = 3, seed: int = 0
         n_effective=size,
         pooled=pooled,
         stations=rows,
-        station_summary={source: _summary([row.scores[source] for row in used]) for source in series},
+        missing=missing_rows(pairs),
+        station_summary={source: summary([row.scores[source] for row in used]) for source in series},
         r_classes={source: r_class_counts(row.scores[source].r for row in used) for source in series},
-        identity={source: summary_identity_check(row.scores[source] for row in used) for source in series},
-        spatial=spatial_agreement(pairs, series, min_pairs),
-        inside_cell=inside_cells(pairs, seed) if pairs.has_baseline else None,
+        spatial=spatial,
+        inside_cell=inside,
         comparison=comparison,
         verdict=verdict(cell_size, pooled, comparison, rows),
         dropped=pairs.dropped,
         notes=pairs.notes,
+        kinds=kinds_of_r(len(pairs), blocks, pooled, station_r, spatial, anomaly, inside, seed),
+        anomaly=anomaly,
+        blocks=blocks,
+        p_r=p_of_correlation(pooled["product"].r, size),
+        groups=group_scores(pairs, series, classes, min_pairs=min_pairs, seed=seed),
+        depth=pairs.depth,
     )
-
-
-def _station_rows(pairs: Pairs, series: dict[str, Floats], min_pairs: int) -> tuple[StationRow, ...]:
-    time = np.array([0 if p is None else p.ordinals()[0] for p in pairs.periods], dtype=float)
-    rows = []
-    order = np.argsort(pairs.station, kind="stable")
-    for at in np.split(order, np.flatnonzero(np.diff(pairs.station[order])) + 1):
-        k, observed = int(pairs.station[at[0]]), pairs.observed[at]
-        size = n_effective(pairs.predicted[at], observed, time[pairs.period[at]])
-        scores = {
-            source: agreement(values[at], observed, None if math.isnan(size) else size)
-            for source, values in series.items()
-        }
-        r = scores["product"].r
-        gain = {source: r - score.r for source, score in scores.items() if source != "product"}
-        used = len(at) >= min_pairs and all(not math.isnan(score.r) for score in scores.values())
-        rows.append(
-            StationRow(
-                str(pairs.stations[k]),
-                float(pairs.x[k]),
-                float(pairs.y[k]),
-                len(at),
-                size,
-                used,
-                scores,
-                gain,
-            )
-        )
-    return tuple(rows)
 
 
 def _pooled_n_effective(pairs: Pairs, series: dict[str, Floats], rows: tuple[StationRow, ...], crs_wkt: str) -> float:
@@ -171,22 +182,6 @@ def _pooled_n_effective(pairs: Pairs, series: dict[str, Floats], rows: tuple[Sta
     sizes = [n_effective_in_space(values, pairs.observed, x, y) for values in series.values()]
     known = [size for size in sizes if not math.isnan(size)]
     return min(known) if known else float(len(pairs))
-
-
-def _summary(scores: list[Agreement]) -> StationSummary:
-    if not scores:
-        nothing = dict.fromkeys(METRICS, NAN)
-        return StationSummary(0, nothing, nothing, nothing, nothing)
-    table = {metric: np.array([getattr(score, metric) for score in scores]) for metric in METRICS}
-    known = {
-        metric: values[np.isfinite(values)] if np.isfinite(values).any() else np.array([NAN])
-        for metric, values in table.items()
-    }
-    return StationSummary(
-        len(scores),
-        {m: float(v.mean()) for m, v in known.items()},
-        *({m: float(np.quantile(v, q)) for m, v in known.items()} for q in (0.5, 0.25, 0.75)),
-    )
 
 
 def _compare(
@@ -221,15 +216,3 @@ def _wilcoxon(gains: Floats) -> float:
 
     # Fewer than 6 differences can never be significant at 5 %.
     return float(wilcoxon(gains).pvalue) if np.count_nonzero(gains) >= 6 else NAN
-
-
-def _what_to_check(pairs: Pairs) -> str:
-    """For the reason that cost most observations."""
-    worst = max(pairs.dropped, key=lambda reason: pairs.dropped[reason], default="")
-    dated = [period.label for period in pairs.periods if period is not None]
-    return {
-        "on no date of the product": f"; its dates are {dated[0]} to {dated[-1]}" if dated else "",
-        "outside the product": "; check coordinates and reference system of the points",
-        "without a product value": "; check the nodata of the map",
-        "without a coarse value": "; check dates and extent of the coarse source",
-    }.get(worst, "")

@@ -7,13 +7,15 @@ from typing import Any
 
 from osgeo import osr
 
-from ..report import Figure, KeyFigure, Report, Section, Table, Text, charts, fmt, plural, typeset
-from .comparison import REPEATS
+from ..report import KeyFigure, Report, Section, Table, Text, fmt, plural, typeset
+from .comparison import REPEATS, Interval
 from .points_sections import product_sections
+from .products_section import DETAILED, side_by_side
 from .results import PointValidation, ProductValidation
-from .wording import SOURCES, field_names, interval_text
+from .station_sections import ranking_answer
+from .wording import SOURCES, difference_text, interval_text
 
-_DETAILED = 6  # products; more stand in the comparison and the files only
+_CARDS = 8  # products
 
 
 def points_report(result: PointValidation) -> Report:
@@ -21,8 +23,8 @@ def points_report(result: PointValidation) -> Report:
     under the names of QA4SM."""
     several = len(result.products) > 1
     tone, verdict = _verdict(result)
-    sections = [_side_by_side(result)] if several else []
-    for product in result.products[:_DETAILED]:
+    sections = [side_by_side(result)] if several else []
+    for product in result.products[:DETAILED]:
         sections += product_sections(product, result.crs_wkt, result.min_pairs, product.product if several else "")
     sections.append(_basis(result))
     first = result.products[0]
@@ -33,7 +35,7 @@ def points_report(result: PointValidation) -> Report:
         subtitle=f"{subject} at {plural(first.station_count, 'station')}{span}",
         verdict=typeset(verdict),
         tone=tone,
-        key_figures=_key_figures(first, first.product if several else ""),
+        key_figures=_of_products(result) if several else _key_figures(first),
         sections=sections,
         details=_details(result),
         data=result.metrics(),
@@ -45,9 +47,13 @@ def _verdict(result: PointValidation) -> tuple[str, str]:
     """Tone and text: the sentence of the only product, or a headline and then the sentence of each."""
     products = result.products
     if len(products) == 1:
-        return result.verdict.tone, result.verdict.sentence
+        return result.verdict.tone, "\n".join([result.verdict.sentence, *_more(products[0])])
     lines = [f"{product.product}: {product.verdict.sentence}" for product in products]
+    if result.comparison is not None:
+        lines = [result.comparison.sentence, *lines]
     compared = [product for product in products if product.comparison]
+    if not compared and result.comparison is not None:
+        return "neutral", "\n".join(lines)
     if not compared:
         headline = "Without the coarse source of the products nothing shows whether downscaling helped."
         return "neutral", "\n".join([headline, *lines])
@@ -64,16 +70,56 @@ def _verdict(result: PointValidation) -> tuple[str, str]:
     return tone, "\n".join([headline, *lines])
 
 
-def _key_figures(product: ProductValidation, name: str) -> list[KeyFigure]:
-    """Of the first product, which is named where there are several."""
+def _more(product: ProductValidation) -> list[str]:
+    """What the sentence over all pairs leaves open: inside the cells, in time and space apart, without the season."""
+    lines = [ranking_answer(product), _time_and_space(product)]
+    r, gain = product.anomaly.pooled_r, product.anomaly.gain
+    if "smooth" in r and not math.isnan(gain.value):
+        scores = difference_text(r["product"].value, r["smooth"].value, gain, " of the smooth source")
+        lines.append(f"Without the season, R is {scores}.")
+    elif "product" in r:
+        lines.append(f"Without the season, R is {r['product'].value:.2f}.")
+    return [line for line in lines if line]
+
+
+def _time_and_space(product: ProductValidation) -> str:
+    """Whether a gain is one in time or one in space."""
+    summary, spatial, parts = product.station_summary, product.spatial, []
+    if not product.comparison:
+        return ""
+    gain = product.comparison["smooth"].bootstrap.station_mean_r
+    if summary["product"].stations and not math.isnan(gain.value):
+        own, smooth = (summary[source].mean["r"] for source in ("product", "smooth"))
+        parts.append(f"In time, the mean R of the stations is {difference_text(own, smooth, gain)}.")
+    if spatial is not None and spatial.periods > 1:
+        own, smooth = (spatial.mean[source] for source in ("product", "smooth"))
+        parts.append(f"In space, the mean R of the dates is {difference_text(own, smooth, Interval(own - smooth))}.")
+    return " ".join(parts)
+
+
+def _of_products(result: PointValidation) -> list[KeyFigure]:
+    """One card for each of the first products, on the common pairs where there are any."""
+    shared = {score.product: score.pooled for score in result.comparison.products} if result.comparison else {}
+    where = "common pairs" if shared else "own pairs"
+    scores = {p.product: shared.get(p.product, p.pooled["product"]) for p in result.products[:_CARDS]}
+    return [
+        KeyFigure(
+            f"R of {name}",
+            fmt(score.r, 2),
+            f"ubRMSE {fmt(score.ubrmse)}, bias {fmt(score.bias, signed=True)}, {fmt(score.n)} {where}",
+        )
+        for name, score in scores.items()
+    ]
+
+
+def _key_figures(product: ProductValidation) -> list[KeyFigure]:
     pooled, score, summary = product.pooled, product.pooled["product"], product.station_summary
 
     def against(metric: str, digits: int) -> str:
         scores = {source: getattr(pooled[source], metric) for source in pooled if source != "product"}
         return ", ".join(f"{SOURCES[source]} {fmt(value, digits)}" for source, value in scores.items())
 
-    of = f" of {name}" if name else ""
-    figures = [KeyFigure(f"R{of} over all pairs", fmt(score.r, 2), against("r", 2))]
+    figures = [KeyFigure("R over all pairs", fmt(score.r, 2), against("r", 2))]
     if product.comparison:
         gain = product.comparison["smooth"].bootstrap.pooled_r
         note = interval_text(gain)
@@ -86,8 +132,16 @@ def _key_figures(product: ProductValidation, name: str) -> list[KeyFigure]:
         note = ", ".join(others) or "changes in time only"
         figures.append(KeyFigure("mean R of the stations", fmt(summary["product"].mean["r"], 2), note))
     if product.inside_cell:
+        won = product.inside_cell.ranking["product"]
         note = f"smooth {fmt(product.inside_cell.r['smooth'], 2)}, cell value 0"
+        if won.pairs:
+            note += f"; {100 * won.share.value:.0f}\u00a0% ranked right"
         figures.append(KeyFigure("R inside coarse cells", fmt(product.inside_cell.r["product"], 2), note))
+    if product.anomaly.n:
+        r = product.anomaly.pooled_r
+        others = [f"{SOURCES[source]} {fmt(own.value, 2)}" for source, own in r.items() if source in SOURCES]
+        note = ", ".join(others) or "departures only"
+        figures.append(KeyFigure("R without the season", fmt(r["product"].value, 2), note))
     note = f"worth about {fmt(product.n_effective, 0)} independent ones"
     figures.append(KeyFigure("pairs", fmt(score.n), note))
     used = sum(row.used for row in product.stations)
@@ -96,44 +150,8 @@ def _key_figures(product: ProductValidation, name: str) -> list[KeyFigure]:
     return figures
 
 
-def _side_by_side(result: PointValidation) -> Section:
-    products = result.products
-    columns = ["Product", "n", "R", "R smooth", "Gain", "ubRMSE", "Bias", "Mean R of stations", "R inside cells"]
-    rows: list[list[Any]] = []
-    for product in products:
-        score, smooth = product.pooled["product"], product.pooled.get("smooth")
-        gain = product.comparison["smooth"].bootstrap.pooled_r.value if product.comparison else None
-        inside = product.inside_cell.r["product"] if product.inside_cell else None
-        mean = product.station_summary["product"].mean["r"]
-        rows.append(
-            [product.product, score.n, score.r, smooth and smooth.r, gain, score.ubrmse, score.bias, mean, inside]
-        )
-    text = "Each product is compared with its coarse source on its own pairs."
-    if len({product.pooled["product"].n for product in products}) > 1:
-        text += " The products do not have the same pairs: their R cannot be ranked against each other."
-    if len(products) > _DETAILED:
-        text += f" The sections below show the first {_DETAILED}; the files hold all."
-    table = Table(columns, rows, "Scores over all pairs; ubRMSE and bias in m³/m³.", digits=[0, 0, 2, 2, 2, 3, 3, 2, 2])
-    known = [p for p in products if p.comparison and not math.isnan(p.comparison["smooth"].bootstrap.pooled_r.low)]
-    if not known:
-        return Section("The products side by side", [Text(text), table])
-    gains = [p.comparison["smooth"].bootstrap.pooled_r for p in known]
-    svg = charts.difference_ci(
-        [p.product for p in known],
-        [g.value for g in gains],
-        [g.low for g in gains],
-        [g.high for g in gains],
-        "Difference of R",
-    )
-    caption = (
-        "R over all pairs, product minus its smooth coarse source, with 95\u00a0% intervals from resamples of stations."
-    )
-    alt = "; ".join(f"{p.product}: {fmt(g.value, 2, signed=True)}" for p, g in zip(known, gains))
-    return Section("The products side by side", [Text(text), Figure(svg, caption, alt), table])
-
-
 def _basis(result: PointValidation) -> Section:
-    """Design, what was left out, and the check that the means fit together."""
+    """Design, and what was left out."""
     several = len(result.products) > 1
     blocks: list[Text | Table] = [Text(result.design)]
     dropped = [["all", reason, count] for reason, count in result.dropped.items()]
@@ -145,24 +163,6 @@ def _basis(result: PointValidation) -> Section:
         blocks.append(Table(columns, rows, f"Observations that found no pair; {total}."))
     else:
         blocks.append(Text(f"{total}; all of them are in pairs."))
-    rows = [
-        [*([p.product] if several else []), field_names(p)[source], check.mean_rmse, check.floor, check.holds]
-        for p in result.products
-        for source, check in p.identity.items()
-        if not math.isnan(check.mean_rmse)
-    ]
-    if rows:
-        columns = [*(["Product"] if several else []), "Field", "Mean RMSE", "√(bias² + ubRMSE²) of the means", "Holds"]
-        blocks.append(
-            Table(
-                columns,
-                rows,
-                "Check of the means over stations (m³/m³).",
-                digits=4,
-                notes="At every station RMSE² = bias² + ubRMSE². Means over stations then obey mean RMSE ≥ "
-                "√(mean bias² + mean ubRMSE²); published means that do not cannot be of the same stations.",
-            )
-        )
     notes = dict.fromkeys((*result.notes, *(note for product in result.products for note in product.notes)))
     if notes:
         blocks.append(Text("Notes:\n" + "\n".join(f"- {typeset(note)}" for note in notes)))
@@ -175,7 +175,8 @@ def _details(result: PointValidation) -> dict[str, Any]:
     span = f", {result.first_date} to {result.last_date}" if result.first_date else ", undated"
     return {
         "Products": "\n".join(
-            f"{p.product}: {p.cell_size}, {plural(len(p.periods), 'period')}" for p in result.products
+            f"{p.product}: {p.cell_size}, {plural(len(p.periods), 'period')}{f', {p.depth}' if p.depth else ''}"
+            for p in result.products
         ),
         "Observations": f"{fmt(result.observation_count)} at {plural(result.station_count, 'station')}{span}",
         "Reference system of the stations": reference.GetName() or "unnamed",
@@ -186,7 +187,11 @@ def _details(result: PointValidation) -> dict[str, Any]:
 
 
 def _main_table(result: PointValidation) -> Table:
-    rows = [{"product": product.product, **row.flat()} for product in result.products for row in product.stations]
+    rows = [
+        {"product": product.product, **row.flat()}
+        for product in result.products
+        for row in (*product.stations, *product.missing)
+    ]
     # Products without a baseline have fewer columns.
     columns = list(dict.fromkeys(name for row in rows for name in row))
     return Table(columns, [[row.get(name) for name in columns] for row in rows], "All scores per station.")

@@ -7,9 +7,11 @@ from typing import Any
 
 from ..report import Figure, Section, Table, Text, charts, fmt, fmt_p, plural
 from ..report.html import Block
+from .agreement_sections import groups, how_sure, kinds_of_r
 from .comparison import REPEATS, Interval
+from .error_section import error_parts
 from .results import ProductValidation
-from .station_sections import in_time, inside_cells, on_the_map, over_stations
+from .station_sections import in_time, inside_cells, on_the_map, one_by_one, over_stations
 from .wording import SOURCES, field_names
 
 _RESAMPLES = f"95\u00a0% intervals from {fmt(REPEATS)} resamples of whole stations"
@@ -19,11 +21,16 @@ def product_sections(product: ProductValidation, crs_wkt: str, min_pairs: int, p
     """All that one product has to show; `prefix` stands before the headings where a page has several products."""
     parts: dict[str, list[Block]] = {
         "Did downscaling help?": _gain(product) if product.comparison else [],
+        "What R means: time, space and both": kinds_of_r(product),
+        "Inside the coarse cells": inside_cells(product) if product.comparison else [],
+        "Agreement in space": over_stations(product, min_pairs),
         "All pairs": _all_pairs(product),
+        "Where the error comes from": error_parts(product),
         "Stations in time": in_time(product),
         "Stations on the map": on_the_map(product, crs_wkt),
-        "Agreement in space": over_stations(product, min_pairs),
-        "Inside the coarse cells": inside_cells(product) if product.comparison else [],
+        "Seasons, years and classes": groups(product),
+        "How sure the scores are": how_sure(product),
+        "The stations one by one": one_by_one(product),
     }
     return [
         Section(f"{prefix}: {heading[0].lower()}{heading[1:]}" if prefix else heading, blocks)
@@ -111,7 +118,7 @@ def _all_pairs(product: ProductValidation) -> list[Block]:
     if product.comparison:
         caption = f"Left the smooth coarse source, right the map. {caption}"
     alt = "; ".join(f"{name}: R {fmt(product.pooled[source].r, 2)}" for source, name in names.items())
-    return [Figure(scatter, caption, alt), _scores(product), Text(_two_kinds_of_r(product))]
+    return [Figure(scatter, caption, alt), _scores(product), Text(_spread_of_stations(product))]
 
 
 def _scores(product: ProductValidation) -> Table:
@@ -133,20 +140,15 @@ def _scores(product: ProductValidation) -> Table:
     )
 
 
-def _two_kinds_of_r(product: ProductValidation) -> str:
-    score, stations = product.pooled["product"], product.station_summary["product"]
-    text = f"The {plural(score.n, 'pair')} are worth about {fmt(product.n_effective, 0)} independent ones"
-    if product.n_effective < score.n:
-        text += ", since values that neighbour each other in time or space are alike"
-    if not math.isnan(score.r_ci[0]):
-        text += f"; with these the 95\u00a0% interval of R is {fmt(score.r_ci[0], 2)} to {fmt(score.r_ci[1], 2)}"
-    text += "."
+def _spread_of_stations(product: ProductValidation) -> str:
+    stations = product.station_summary["product"]
+    text = (
+        f"The {plural(product.pooled['product'].n, 'pair')} are worth about {fmt(product.n_effective, 0)} independent"
+    )
+    text += " ones, since values that neighbour each other in time or space are alike."
     if not stations.stations:
         return text
     return text + (
-        "\n\nTwo kinds of R must not be mixed up. Over all pairs, R counts differences between stations and changes in "
-        "time together: a map that only knows which region is wet does well. The mean of the stations' own R counts "
-        "changes in time only, every station the same. Half of the stations have an R of the map between "
-        f"{fmt(stations.lower_quartile['r'], 2)} and {fmt(stations.upper_quartile['r'], 2)}; "
-        f"the median is {fmt(stations.median['r'], 2)}."
+        f" Half of the stations have an R of their own between {fmt(stations.lower_quartile['r'], 2)} and "
+        f"{fmt(stations.upper_quartile['r'], 2)}; the median is {fmt(stations.median['r'], 2)}."
     )

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 
 import numpy as np
 
-from .comparison import PairedTest, StationBootstrap
+from .anomaly_scores import AnomalyScores
+from .comparison import Interval, PairedTest, StationBootstrap
+from .groups import GroupScores
+from .kinds_of_r import KindOfR, PeriodBlocks
 from .matching import Pairs
-from .metrics import Agreement, IdentityCheck
+from .metrics import NAN, Agreement
+from .product_comparison import ProductComparison
+from .qa4sm import qa4sm_row
+from .significance import Significance
 from .spatial import InsideCell, SpatialAgreement
 
 
@@ -17,7 +23,8 @@ from .spatial import InsideCell, SpatialAgreement
 class StationRow:
     """One station; x, y in the CRS of the observations. `gain` is r of the product minus r of each baseline.
 
-    `used` stations (enough pairs, every r exists) enter the summaries over stations.
+    `used` stations (enough pairs, every r exists) enter the summaries over stations; `why` tells of the others, and
+    `status` by the codes of QA4SM (`STATUS`). `drawn` are intervals of R, bias and errors from blocks of time.
     """
 
     station: str
@@ -28,34 +35,16 @@ class StationRow:
     used: bool
     scores: dict[str, Agreement]
     gain: dict[str, float]
+    status: int = 0
+    why: str = ""
+    significance: Significance = field(default_factory=Significance)
+    drawn: dict[str, Interval] = field(default_factory=dict)
+    anomaly_r: dict[str, float] = field(default_factory=dict)
+    classes: dict[str, str] = field(default_factory=dict)
 
     def flat(self) -> dict[str, str | int | float]:
-        """Columns by the names of QA4SM; baselines carry the suffix _smooth or _coarse."""
-        row: dict[str, str | int | float] = {
-            "station": self.station,
-            "x": self.x,
-            "y": self.y,
-            "n_obs": self.n,
-            "n_eff": self.n_effective,
-            "used": int(self.used),
-        }
-        for source, score in self.scores.items():
-            suffix = "" if source == "product" else f"_{source}"
-            columns = {
-                "R": score.r,
-                "R_low": score.r_ci[0],
-                "R_high": score.r_ci[1],
-                "rho": score.spearman,
-                "BIAS": score.bias,
-                "RMSD": score.rmse,
-                "urmsd": score.ubrmse,
-                "MAE": score.mae,
-                "KGE": score.kge,
-                "slope": score.slope,
-            }
-            row.update({name + suffix: value for name, value in columns.items()})
-        row.update({f"dR_{source}": value for source, value in self.gain.items()})
-        return row
+        """Columns by the names of QA4SM; baselines carry the suffix _smooth or _coarse, see `qa4sm_row`."""
+        return qa4sm_row(self)
 
 
 @dataclass(frozen=True)
@@ -102,13 +91,19 @@ class ProductValidation:
     stations: tuple[StationRow, ...]
     station_summary: dict[str, StationSummary]
     r_classes: dict[str, tuple[int, ...]]
-    identity: dict[str, IdentityCheck]
     spatial: SpatialAgreement | None
     inside_cell: InsideCell | None
     comparison: dict[str, Comparison]
     verdict: Verdict
     dropped: dict[str, int]
     notes: tuple[str, ...]
+    kinds: tuple[KindOfR, ...] = ()
+    anomaly: AnomalyScores = field(default_factory=AnomalyScores)
+    blocks: PeriodBlocks = field(default_factory=PeriodBlocks)
+    p_r: float = NAN
+    groups: tuple[GroupScores, ...] = ()
+    missing: tuple[StationRow, ...] = ()
+    depth: str = ""
 
 
 @dataclass(frozen=True)
@@ -126,6 +121,7 @@ class PointValidation:
     min_pairs: int
     seed: int
     design: str
+    comparison: ProductComparison | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -139,9 +135,13 @@ class PointValidation:
         return plain
 
 
+# Single pairs, and what the stations' own entries say already.
+_LEFT_OUT = ("pairs", "crs_wkt", "station_r")
+
+
 def _plain(value: object) -> object:
     if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value) if f.name not in ("pairs", "crs_wkt")}
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value) if f.name not in _LEFT_OUT}
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -11,9 +11,10 @@ from osgeo import osr
 
 from ..report import Figure, Table, Text, charts, fmt, plural
 from ..report.html import Block
+from .comparison import Interval
 from .metrics import R_CLASSES
 from .results import ProductValidation, StationRow
-from .wording import field_names, interval_text
+from .wording import field_names, filled, interval_cell, interval_text
 
 _PANELS = 6
 
@@ -47,11 +48,20 @@ def in_time(product: ProductValidation) -> list[Block]:
 
 
 def on_the_map(product: ProductValidation, crs_wkt: str) -> list[Block]:
-    """Map, classes of R and the table of stations."""
+    """Map and classes of R."""
     blocks: list[Block] = [_station_map(product, crs_wkt)]
     if product.station_summary["product"].stations > 2:
         blocks.append(_classes(product))
-    return [*blocks, _station_table(product)]
+    return blocks
+
+
+def one_by_one(product: ProductValidation) -> list[Block]:
+    """The table of stations, and those without any pair."""
+    blocks: list[Block] = [_station_table(product)]
+    if product.missing:
+        rows = [[row.station, row.why] for row in product.missing]
+        blocks.append(Table(["Station", "Why"], rows, f"{plural(len(rows), 'station')} without any pair."))
+    return blocks
 
 
 def over_stations(product: ProductValidation, min_pairs: int) -> list[Block]:
@@ -103,19 +113,55 @@ def inside_cells(product: ProductValidation) -> list[Block]:
     outcome = "Whether the detail inside the cells is right cannot be told from these stations."
     if r.excludes_zero:
         outcome = f"The detail inside the cells is {'real' if r.value > 0 else 'wrong more often than right'}."
+        if r.value > 0 and not gain.low > 0:
+            outcome = (
+                "The detail inside the cells is real, but these stations do not show that it is more than what "
+                "interpolation of the coarse source gives."
+            )
     numbers = (
         f"R is {fmt(r.value, 2)} ({interval_text(r)}, from resamples of whole cells) over {fmt(inside.n)} values of "
         f"{inside.stations} stations in {inside.cells} cells; the difference to the smooth source is "
         f"{fmt(gain.value, 2, signed=True)} ({interval_text(gain)})."
     )
+    names = field_names(product)
+    rows: list[list[Any]] = [
+        [names[source], inside.r[source], won.right, won.pairs, 100 * won.share.value, _percent_interval(won.share)]
+        for source, won in inside.ranking.items()
+    ]
+    rows.append([names["coarse"], 0.0, None, None, 50.0, None])
     table = Table(
-        ["Field", "R inside cells"],
-        [[name, inside.r[source]] for source, name in field_names(product).items()],
-        "R of the differences between stations of the same coarse cell and period.",
-        digits=2,
-        notes="The cell value scores 0 by construction: it is the same for all stations of a cell.",
+        ["Field", "R inside cells", "Ranked right", "Of pairs", "Share %", "95\u00a0% interval %"],
+        rows,
+        "Stations of the same coarse cell and period: R of their differences, and how often the wetter one is the "
+        "wetter one on the map too.",
+        digits=[0, 2, 0, 0, 0, 0],
+        notes="The cell value is the same for all stations of a cell: R 0 and a share of 50\u00a0% by construction.",
     )
-    return [Text(f"{why}\n\n{outcome} {numbers}"), table]
+    return [Text(f"{why}\n\n{ranking_answer(product)}\n\n{outcome} {numbers}"), table]
+
+
+def ranking_answer(product: ProductValidation) -> str:
+    """Whether the map ranks the stations inside one coarse cell right; empty where that cannot be asked."""
+    inside = product.inside_cell
+    if inside is None or not inside.ranking["product"].pairs:
+        return ""
+    won = inside.ranking["product"]
+    share, interval = won.share, _percent_interval(won.share)
+    text = (
+        f"The map ranks stations inside one coarse cell right in {fmt(won.right, 0)} of {plural(won.pairs, 'pair')} "
+        f"({100 * share.value:.0f}\u00a0%"
+    )
+    if interval is None:
+        return f"{text}; chance is 50\u00a0%)."
+    judged = "no better than chance"
+    if share.low > 0.5:
+        judged = "better than chance"
+    elif share.high < 0.5:
+        judged = "worse than chance"
+    smooth = f"{100 * inside.ranking['smooth'].share.value:.0f}\u00a0%"
+    return (
+        f"{text}, 95\u00a0% interval {interval}\u00a0%; chance is 50\u00a0%, the smooth source has {smooth}): {judged}."
+    )
 
 
 def _merit(row: StationRow) -> float:
@@ -169,28 +215,30 @@ def _classes(product: ProductValidation) -> Figure:
 
 
 def _station_table(product: ProductValidation) -> Table:
-    columns = ["Station", "n", "Effective n", "R", "95\u00a0% interval", "R smooth", "Gain", "ubRMSE", "Bias", "Used"]
-    digits = [0, 0, 0, 2, 2, 2, 2, 3, 3, 0]
+    columns = ["Station", "n", "Effective n", "R", "95\u00a0% interval", "R smooth", "Gain", "R without season"]
+    columns += ["ubRMSE", "Bias", "Remark"]
+    digits = [0, 0, 0, 2, 2, 2, 2, 2, 3, 3, 0]
     rows: list[list[Any]] = []
-    any_used = any(row.used for row in product.stations)
     for row in product.stations:
         score, smooth = row.scores["product"], row.scores.get("smooth")
-        low, high = score.r_ci
-        interval = None if math.isnan(low) else f"{fmt(low, 2)}\u00a0to\u00a0{fmt(high, 2)}"
         rows.append(
-            [row.station, row.n, row.n_effective, score.r, interval, smooth and smooth.r, row.gain.get("smooth")]
-            + [score.ubrmse, score.bias, row.used if any_used else None]
+            [row.station, row.n, row.n_effective, score.r, interval_cell(Interval(score.r, *score.r_ci))]
+            + [smooth and smooth.r, row.gain.get("smooth"), row.anomaly_r.get("product"), score.ubrmse, score.bias]
+            + [row.why or None if row.n > 1 else None]
         )
     # A single date gives a station no R: its columns would be empty.
-    filled = [j for j in range(len(columns)) if any(not _missing(row[j]) for row in rows)]
+    kept = filled(rows)
+    shown = [columns[j] for j in kept]
     return Table(
-        [columns[j] for j in filled],
-        [[row[j] for j in filled] for row in rows],
+        shown,
+        [[row[j] for j in kept] for row in rows],
         "The stations one by one; ubRMSE and bias in m³/m³.",
-        digits=[digits[j] for j in filled],
-        notes="Used: enough pairs to enter the means over stations." if any_used else "",
+        digits=[digits[j] for j in kept],
+        notes="Stations with a remark do not enter the means over stations." if "Remark" in shown else "",
     )
 
 
-def _missing(value: object) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
+def _percent_interval(share: Interval) -> str | None:
+    if math.isnan(share.low):
+        return None
+    return f"{100 * share.low:.0f}\u00a0to\u00a0{100 * share.high:.0f}"

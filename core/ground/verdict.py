@@ -8,6 +8,7 @@ from ..report import plural
 from .comparison import REPEATS
 from .metrics import Agreement
 from .results import Comparison, StationRow, Verdict
+from .wording import difference_text
 
 _STATIONS_FOR_A_VERDICT = 5
 # The tone by R and whether ubRMSE grew, and how the two are joined: an error that contradicts R makes the
@@ -52,14 +53,13 @@ def verdict(
             "does not vary: there is no R to compare with.",
         )
     gain = draws.pooled_r
-    scores = f"R {product.r:.2f} against {smooth.r:.2f} on the same {where}"
+    scores = f"R {difference_text(product.r, smooth.r, gain, f' on the same {where}')}"
     if draws.stations < _STATIONS_FOR_A_VERDICT or math.isnan(gain.low):
         return Verdict(
             "neutral",
             f"{plural(draws.stations, 'station')} cannot tell whether the {cell_size} map agrees better "
-            f"with the ground than its smooth coarse source: {scores} (difference {gain.value:+.2f}).",
+            f"with the ground than its smooth coarse source: {scores}.",
         )
-    span = f"(difference {gain.value:+.2f}, 95 % interval {gain.low:.2f} to {gain.high:.2f})"
     tone, word = "neutral", "no better"
     if gain.excludes_zero:
         tone, word = ("good", "better") if gain.value > 0 else ("bad", "worse")
@@ -73,7 +73,7 @@ def verdict(
         )
     return Verdict(
         tone,
-        f"The {cell_size} map agrees {word} with the stations than its smooth coarse source: {scores} {span}{tail}.",
+        f"The {cell_size} map agrees {word} with the stations than its smooth coarse source: {scores}{tail}.",
     )
 
 

@@ -31,7 +31,12 @@ IDS = {
     "trainstacking": "train",
     "comparemodels": "train",
     "downscale": "downscale",
+    "importstations": "ground",
     "validatepoints": "ground",
+    "validateraster": "ground",
+    "triplecollocation": "ground",
+    "rainresponse": "ground",
+    "calibratestations": "ground",
 }
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from soilmoisture.core.errors import InputError
-from soilmoisture.core.ground.observations import clean_observations, project
+from soilmoisture.core.ground.observations import Observations, clean_observations, project
 from soilmoisture.core.raster.grid import ease_grid
 
 WGS84 = (
@@ -63,3 +63,13 @@ def test_axis_order_and_points_that_cannot_be_projected():
     q = (1 - e2) * (sine / (1 - e2 * sine**2) - np.log((1 - e * sine) / (1 + e * sine)) / (2 * e))
     assert y[0] == pytest.approx(6378137 * q / (2 * k0), abs=0.01)
     assert np.isnan(x[1]) and np.isnan(y[1])
+
+
+def test_places_of_rows_in_any_order():
+    rng = np.random.default_rng(3)
+    for names in (["b"], list("aabbca"), [], [str(k) for k in rng.integers(0, 12, 200)]):
+        x = [float(ord(name[0])) for name in names]
+        found = Observations(np.array(names, dtype=str), np.array(x), np.array(x), np.zeros(0), np.array(x), WGS84)
+        stations, east, _, number = found.places()
+        assert stations.tolist() == sorted(set(names)) and east.tolist() == [float(ord(s[0])) for s in stations]
+        assert [stations[k] for k in number] == names

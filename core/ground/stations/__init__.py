@@ -1,0 +1,1 @@
+"""Station files as people have them: ISMN downloads, tables of national networks, CSV; to readings per period."""
