@@ -44,7 +44,7 @@ install: ## Link this checkout into your QGIS profile (QGIS_PROFILE=name for ano
 	@./scripts/install.sh
 
 clean: ## Remove caches and packages
-	rm -rf dist .pytest_cache .mypy_cache .ruff_cache .qgis-settings
+	rm -rf dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .qgis-settings
 	find . -name .venv -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
 distclean: clean ## Remove .venv as well
