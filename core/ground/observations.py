@@ -84,7 +84,7 @@ def clean_observations(
     dropped = {"no value": int(missing.sum()), "no place": int((placeless & ~missing).sum())}
     if not keep.any():
         raise InputError("No station row has both a place and a value.")
-    scale = _metres_per_unit(crs_wkt, east[keep], north[keep])
+    scale = metres_per_unit(crs_wkt, east[keep], north[keep])
     names = None if station is None else np.array(["" if s is None else str(s).strip() for s in station])[keep]
     name, east, north, notes = split_by_place(names, east[keep], north[keep], scale)
     return Observations(
@@ -156,7 +156,8 @@ def split_by_place(
     return result.astype(str), x, y, notes
 
 
-def _metres_per_unit(crs_wkt: str, x: Floats, y: Floats) -> float:
+def metres_per_unit(crs_wkt: str, x: Floats, y: Floats) -> float:
+    """Of the coordinates x, y. Raises InputError where they cannot be the degrees that the CRS says they are."""
     reference = osr.SpatialReference()
     reference.ImportFromWkt(crs_wkt)
     if not reference.IsGeographic():

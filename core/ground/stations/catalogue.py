@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ...errors import InputError
 from ...progress import Progress
+from ...report.wording import plural
 from .ismn import ismn_sensor
 from .options import StationOptions
 from .series import SensorFile, Station
@@ -160,6 +161,9 @@ def _why_none(found: Catalogue, given: list[str]) -> str:
         )
     if found.bad:
         return f"No file in {where} can be used; the first: {found.bad[0]}."
-    return (
-        f"{where} holds no soil moisture, only other variables ({found.passed_over} files): choose the files with it."
-    )
+    if not found.files:
+        return (
+            f"{where} holds places of stations but no readings: add the files with readings, or set the column of soil "
+            "moisture, such as value=NAME. Columns named by date end in it, the year first, such as sm_2019-04-15."
+        )
+    return f"{where} holds no soil moisture: {plural(found.passed_over, 'file')} with other variables only."

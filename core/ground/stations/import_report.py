@@ -26,7 +26,7 @@ def stations_report(result: StationImport) -> Report:
         title="Stations",
         subtitle=f"Soil moisture of {layer}, one {_PERIOD_WORD[options.period]} per row",
         verdict="\n".join(_verdict(result)),
-        tone="good" if len(used) == len(result.stations) and not (result.bad or result.placeless) else "neutral",
+        tone="good" if _whole(result) else "neutral",
         key_figures=[
             KeyFigure("Stations", fmt(len(used)), f"of {fmt(len(result.stations) + len(result.placeless))} found"),
             KeyFigure("Values", fmt(values), f"{_PERIOD_WORD[options.period]}s of {layer}"),
@@ -72,6 +72,9 @@ def _verdict(result: StationImport) -> list[str]:
     if worst:
         listed = ", ".join(f"{reason} ({percent(count / total)})" for reason, count in worst)
         lines.append(f"Readings left out, of {fmt(total)}: {listed}.")
+    if result.sparse:
+        listed = ", ".join(f"{reason} ({fmt(count)})" for reason, count in result.sparse.most_common(3))
+        lines.append(f"Also left out: {listed}.")
     if result.bad:
         lines.append(f"{plural(len(result.bad), 'file')} could not be used and {_were(len(result.bad))} left out.")
     return lines
@@ -198,6 +201,12 @@ def _data(result: StationImport) -> dict[str, Any]:
             for station in result.stations
         ],
     }
+
+
+def _whole(result: StationImport) -> bool:
+    """Whether every station and file, and most readings, could be used."""
+    lost = result.bad or result.placeless or len(result.used) < len(result.stations)
+    return not lost and _share_used(result) >= 0.5
 
 
 def _share_used(result: StationImport) -> float:

@@ -69,29 +69,35 @@ def coordinates(table: TextTable, columns: Columns, crs_wkt: str) -> tuple[Float
         target.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
         transformation = osr.CoordinateTransformation(source, target)
         for i in np.flatnonzero(known):
-            x[i], y[i] = transformation.TransformPoint(float(x[i]), float(y[i]))[:2]
+            try:
+                x[i], y[i] = transformation.TransformPoint(float(x[i]), float(y[i]))[:2]
+            except RuntimeError as error:
+                raise InputError(
+                    f"The place {x[i]:.12g}, {y[i]:.12g} lies outside the reference system given for tables "
+                    f"({source.GetName()}): give the one of the coordinates."
+                ) from error
     check_degrees(zip(x[known].tolist(), y[known].tolist()))
     return x, y
 
 
 def one_place_each(
-    names: NDArray[np.str_], place: tuple[Floats, Floats], named: bool
+    names: NDArray[np.str_], networks: NDArray[np.str_], place: tuple[Floats, Floats], named: bool
 ) -> tuple[NDArray[np.str_], tuple[Floats, Floats], list[str]]:
     """Names that stand for one place each, that place for every row, and what was split.
 
-    Names whose rows lie more than about 100 m apart become several stations. Without a column of stations (`named`
-    False) every place is one, unless all rows lie together.
+    Names of a network whose rows lie more than about 100 m apart become several stations. Without a column of
+    stations (`named` False) every place is one, unless all rows lie together.
     """
-    x, y = place
+    own, x, y, told = names.astype(object), place[0].copy(), place[1].copy(), list[str]()
     known = np.isfinite(x) & np.isfinite(y)
-    if not known.any():
-        return names, place, []
-    own, east, north = names.astype(object), x.copy(), y.copy()
-    together = max(np.ptp(x[known]), np.ptp(y[known])) * METRES_PER_DEGREE <= 100
-    given = names[known] if named or together else None
-    new, east[known], north[known], notes = split_by_place(given, x[known], y[known], METRES_PER_DEGREE)
-    own[known] = new if given is not None else [f"{stem} {one}" for stem, one in zip(names[known], new)]
-    return own.astype(str), (east, north), notes
+    for network in dict.fromkeys(networks[known].tolist()):
+        rows = known & (networks == network)
+        together = max(np.ptp(x[rows]), np.ptp(y[rows])) * METRES_PER_DEGREE <= 100
+        given = names[rows] if named or together else None
+        new, x[rows], y[rows], notes = split_by_place(given, x[rows], y[rows], METRES_PER_DEGREE)
+        own[rows] = new if given is not None else [f"{stem} {one}" for stem, one in zip(names[rows], new)]
+        told += notes
+    return own.astype(str), (x, y), told
 
 
 def _numbers(table: TextTable, column: int) -> Floats:
@@ -114,5 +120,5 @@ def check_degrees(places: Iterable[tuple[float, float]]) -> None:
             )
         if abs(y) > 90 or abs(x) > 360:
             raise InputError(
-                f"Coordinates {x:g}, {y:g} are not degrees: give the reference system of the tables' coordinates."
+                f"Coordinates {x:.12g}, {y:.12g} are not degrees: give the reference system of the tables' coordinates."
             )

@@ -195,7 +195,7 @@ def _combine(
     result.notes += tuple(dict.fromkeys(f"{_depth_text(one)} measured as one, deeper than the layer" for one in deep))
     means, thin = combined(parts, thickness, options.min_cover * (options.layer[1] - options.layer[0]))
     if thin:
-        result.sparse["times with too few depths"] += thin
+        result.sparse[f"{'readings' if options.period == 'reading' else 'days'} with too few depths"] += thin
     if options.period in ("dekad", "month") and not np.isnat(means.key).any():
         means, sparse = period_means(means, options.period, options.min_share)
         result.sparse.update({f"{options.period}s with too few days": sparse} if sparse else {})

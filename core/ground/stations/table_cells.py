@@ -12,10 +12,32 @@ from ...errors import InputError
 from ..columns import numbers
 from ..metrics import Floats
 from .sources import BadStationFile
-from .table_columns import Columns, depth_in
+from .table_columns import Columns, depth_in, unit_in
 from .table_text import TextTable
 
 _DRIEST_PERCENT, _MOST_DRIEST = 0.6, 0.05
+
+
+def unit_said(table: TextTable, columns: Columns, position: int, at: NDArray[np.intp]) -> str:
+    """The unit of a series by its header, else by the column of units; nothing where neither says.
+
+    Raises BadStationFile where the unit changes from row to row.
+    """
+    said = unit_in(f"{table.names[position]} {table.units[position]}")
+    if said or "unit" not in columns.role:
+        return said
+    texts = {table.columns[columns.role["unit"]][i].strip() for i in at} - {""}
+    if len({unit_in(text) for text in texts}) > 1:
+        raise BadStationFile(f"gives one sensor in several units ({', '.join(sorted(texts))}): bring them to one")
+    return unit_in(texts.pop()) if texts else ""
+
+
+def celsius(values: Floats, name: str) -> Floats:
+    """Soil temperatures in degC, from kelvin by their size and from Fahrenheit as the column's name says."""
+    if re.search(r"(°|deg\w*|\()\s*f\b|fahrenheit", name.lower()):
+        return (values - 32) / 1.8
+    known = values[np.isfinite(values)]
+    return values - 273.15 if len(known) and float(np.median(known)) > 150 else values
 
 
 def unit_divisor(values: Floats, chosen: str, said: str) -> tuple[float, str]:
@@ -26,10 +48,16 @@ def unit_divisor(values: Floats, chosen: str, said: str) -> tuple[float, str]:
     unit = chosen if chosen != "auto" else said
     if unit == "mm":
         raise BadStationFile("has soil moisture in mm: divide it by the thickness of the layer (mm) and set the unit")
+    known = values[np.isfinite(values) & (values > 0)]
     if unit:
         how = "as set" if chosen != "auto" else "as the header says"
-        return (100.0, f"percent by volume, {how}: divided by 100") if unit == "percent" else (1.0, "")
-    known = values[np.isfinite(values) & (values > 0)]
+        largest = float(known.max()) if len(known) else math.nan
+        if unit == "percent":
+            check = f"; no value exceeds {largest:g} percent, check the unit" if largest <= 1 else ""
+            return 100.0, f"percent by volume, {how}: divided by 100{check}"
+        if len(known) and float(np.median(known)) > 1.5:
+            raise BadStationFile(f"has values up to {largest:g}, which is not m3/m3, {how}: set the unit")
+        return 1.0, ""
     if len(known) == 0:
         return 1.0, ""
     middle, above = float(np.median(known)), float((known > 1.5).mean())

@@ -56,6 +56,7 @@ _TEXTURE = re.compile(r"\b(clay|sand|silt|bulk|organic|carbon|slope|aspect)\b")
 _DEPTH_UNIT = {"cm": 0.01, "mm": 0.001, "m": 1.0, "in": 0.0254, "inch": 0.0254}
 _FIGURE = r"(\d+(?:[.,]\d+)?)"
 _RANGE = re.compile(rf"(?<![\d.]){_FIGURE}\s*(?:cm|m)?\s*(?:-|–|_|to)\s*{_FIGURE}\s*_?(cm|mm|inch|in|m)(?![a-z0-9/³])")
+_VOLUME = re.compile(r"c?m\s*\^?[3³]\s*[/.·*]?\s*c?m\s*\^?[-⁻]?\s*[3³]")  # no depth of 3 m
 _SINGLE = re.compile(rf"(?<![\d.]){_FIGURE}\s*_?(cm|mm|inch|in|m)(?![a-z0-9/³])")
 
 
@@ -136,7 +137,7 @@ def find_columns(
 
 def depth_in(name: str) -> tuple[float, float]:
     """Depth from and to in m that a column's name states, NaN where it states none."""
-    text = name.lower()
+    text = _VOLUME.sub(" ", name.lower())
     if match := _RANGE.search(text):
         unit = _DEPTH_UNIT[match[3]]
         top, bottom = (float(part.replace(",", ".")) * unit for part in match.group(1, 2))
@@ -149,7 +150,7 @@ def depth_in(name: str) -> tuple[float, float]:
 
 def unit_in(text: str) -> str:
     """`percent`, `m3/m3`, `mm` or nothing, as a column's name or unit says."""
-    low = text.lower().replace("³", "3").replace("^", "").replace(" ", "")
+    low = text.lower().replace("³", "3").replace("⁻", "-").replace("^", "").replace(" ", "")
     if re.search(r"%|percent|pct|prozent|vol\.?-?%", low):
         return "percent"
     if re.search(r"[(\[]mm[)\]]|^mm$|kg/?m-?2", low):

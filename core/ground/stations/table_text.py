@@ -45,7 +45,8 @@ def read_table(data: bytes) -> TextTable:
     wide = [i for i, row in enumerate(rows) if len(row) >= width]
     start = next((i for i in wide if len(rows[i]) == width), wide[0])
     names = [name.strip() for name in rows[start]]
-    body = [row for row in rows[start + 1 :] if any(cell.strip() for cell in row)]
+    # Files joined to one repeat the header.
+    body = [row for row in rows[start + 1 :] if any(cell.strip() for cell in row) and row != rows[start]]
     extra = 0
     while extra < min(_MOST_EXTRA, len(body)) and not any(_is_data(cell) for cell in body[extra]):
         extra += 1

@@ -7,7 +7,10 @@ import re
 from .table_columns import Columns
 from .table_text import TextTable
 
-_DATE_NAME = re.compile(r"(?:^|.*?[^0-9])((?:19|20)\d\d[-_./]?(?:0[1-9]|1[0-2])(?:[-_./]?(?:0[1-9]|[12]\d|3[01]))?)$")
+# A unit in brackets may follow the date.
+_DATE_NAME = re.compile(
+    r"(?:^|.*?[^0-9])((?:19|20)\d\d[-_./]?(?:0[1-9]|1[0-2])(?:[-_./]?(?:0[1-9]|[12]\d|3[01]))?)\s*(?:[(\[].*[)\]])?$"
+)
 
 
 def date_of_name(name: str) -> str | None:

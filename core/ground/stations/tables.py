@@ -16,8 +16,8 @@ from .options import TableOptions
 from .places import Places, check_degrees, coordinates, one_place_each
 from .series import Sensor, SensorFile, Series
 from .sources import BadStationFile, SourceFile
-from .table_cells import ismn_flags, mostly_numbers, numbers_or_none, row_depths, unit_divisor
-from .table_columns import Columns, depth_in, find_columns, same_name, spoken, unit_in
+from .table_cells import celsius, ismn_flags, mostly_numbers, numbers_or_none, row_depths, unit_divisor, unit_said
+from .table_columns import Columns, depth_in, find_columns, same_name, spoken
 from .table_text import TextTable, read_table
 from .table_times import times_of
 from .table_wide import date_columns, melted
@@ -121,7 +121,8 @@ class TableReader:
         if {"lon", "lat"} <= set(columns.role):
             place = coordinates(table, columns, self.options.crs_wkt)
             if not wide:
-                rows, place, split = one_place_each(rows, place, "station" in columns.role)
+                networks = np.array(_texts(table, columns, "network"))
+                rows, place, split = one_place_each(rows, networks, place, "station" in columns.role)
                 told += split
         series: dict[Sensor, Series] = {}
         where: dict[Sensor, tuple[float, float]] = {}
@@ -210,11 +211,10 @@ class TableReader:
             return None
         notes: tuple[str, ...] = ()
         if sensor.variable == "sm":
-            said = unit_in(f"{table.names[position]} {table.units[position]}")
-            if not said and "unit" in columns.role:
-                said = unit_in(table.columns[columns.role["unit"]][int(at[0])])
-            divisor, note = unit_divisor(value, self.options.unit, said)
+            divisor, note = unit_divisor(value, self.options.unit, unit_said(table, columns, position, at))
             value, notes = value / divisor, (note,) if note else ()
+        else:
+            value = celsius(value, f"{table.names[position]} {table.units[position]}")
         flags = ismn_flags(table, columns, at) if sensor.variable == "sm" else None
         dated = ~np.isnat(time) | np.isnat(time).all()
         order = np.flatnonzero(dated)[np.argsort(time[dated], kind="stable")]

@@ -100,7 +100,7 @@ def test_one_of_two_sensors_of_a_depth_is_enough_but_one_of_two_depths_is_not(tm
     header_values(tmp_path / "deep", a)
     header_values(tmp_path / "deep", b[:240], depth=(0.5, 0.5))
     found = station_observations([tmp_path / "deep"], StationOptions(layer=(0.0, 0.5)))
-    assert len(found) == 10 and found.dropped == {"times with too few depths": 10}
+    assert len(found) == 10 and found.dropped == {"days with too few depths": 10}
 
 
 def test_frozen_days_by_the_soil_temperature_of_the_same_depth(tmp_path):
@@ -258,6 +258,15 @@ def test_the_report_tells_what_was_used_and_left_out(tmp_path):
     assert "no coordinates (1)" in report.verdict and "flagged as frozen" in page and '"stations_used": 1' in numbers
     assert report.data["readings_left_out"] == {"flagged as frozen": 480} and report.tone == "neutral"
     assert page.count("<svg") >= 4
+
+
+def test_a_record_with_few_usable_days_is_not_praised(tmp_path):
+    rows = [(moment, value, "G" if k % 24 < 10 or k < 48 else "D01") for k, (moment, value, _) in enumerate(series(1))]
+    header_values(tmp_path, rows)
+    report = stations_report(import_stations([tmp_path], StationOptions()))
+    assert "Also left out: days with too few readings (18)." in report.verdict and report.tone == "neutral"
+    header_values(tmp_path / "good", series(1))
+    assert stations_report(import_stations([tmp_path / "good"], StationOptions())).tone == "good"
 
 
 def test_undated_samples_make_a_report_too(tmp_path):

@@ -12,6 +12,7 @@ from soilmoisture.core.errors import InputError
 from soilmoisture.core.ground.stations.catalogue import catalogue
 from soilmoisture.core.ground.stations.importing import import_stations, notes_of
 from soilmoisture.core.ground.stations.options import StationOptions, TableOptions
+from soilmoisture.core.ground.stations.table_columns import depth_in, unit_in
 from soilmoisture.core.progress import Progress
 
 DAYS = [f"2019-04-{day:02d}" for day in range(13, 25)]
@@ -158,3 +159,70 @@ def test_columns_of_unknown_depth_are_averaged_and_it_is_said(tmp_path):
     found, result = means_of(table(tmp_path, "a.csv", "station,lon,lat,date,sm_a,sm_b\n" + rows))
     np.testing.assert_allclose([value for _, value in found["s"]], 0.25)
     assert any("several sensors of unknown depth" in note for note in notes_of(result))
+
+
+def test_one_name_in_two_networks_of_a_table_is_two_stations(tmp_path):
+    rows = "".join(f"{net},s1,{lon},2,{day},0.2\n" for net, lon in (("A", 1), ("B", 5)) for day in DAYS)
+    _, result = means_of(table(tmp_path, "a.csv", "network,station,lon,lat,date,sm\n" + rows))
+    assert [(one.name, one.x) for one in result.used] == [("A s1", 1.0), ("B s1", 5.0)]
+    assert not any("several places" in guess for guess in result.guesses)
+
+
+@pytest.mark.parametrize("unit", ["m3 m-3", "m3/m3", "m³/m³", "m³ m⁻³", "m^3 m^-3", "cm3 cm-3", "cm3/cm3"])
+def test_units_of_volume_are_no_depth(tmp_path, unit):
+    assert np.isnan(depth_in(f"VWC ({unit})")).all() and unit_in(f"VWC ({unit})") == "m3/m3"
+    assert depth_in(f"VWC 20 cm ({unit})") == (0.2, 0.2)
+
+
+def test_units_that_the_values_contradict(tmp_path):
+    rows = "".join(f"s,1,2,{day},{{}}\n" for day in DAYS)
+    small = table(tmp_path, "small.csv", "station,lon,lat,date,VWC (%)\n" + rows.format(*[0.3] * 12))
+    _, result = means_of(small)
+    assert any("no value exceeds 0.3 percent, check the unit" in note for note in notes_of(result))
+    large = table(tmp_path, "large.csv", "station,lon,lat,date,VWC (m3/m3)\n" + rows.format(*[30] * 12))
+    with pytest.raises(InputError, match="up to 30, which is not m3/m3, as the header says"):
+        means_of(large)
+
+
+def test_joined_files_repeat_the_header(tmp_path):
+    one = long(f"s,1,2,{day},0.2\n" for day in DAYS)
+    found, result = means_of(table(tmp_path, "a.csv", one + one.replace("s,1", "t,1")))
+    assert set(found) == {"s", "t"} and result.readings == 2 * len(DAYS)
+
+
+def test_one_column_per_date_with_units_or_with_the_day_first(tmp_path):
+    text = "id,lon,lat,2019-04-15 (%),2019-04-16 (%)\np,1,2,20,30\nq,2,2,21,33\n"
+    found, _ = means_of(table(tmp_path, "wide.csv", text))
+    assert found["p"] == [(dt.date(2019, 4, 15), 0.2), (dt.date(2019, 4, 16), 0.3)]
+    path = table(
+        tmp_path / "b", "wide.csv", text.replace("2019-04-15 (%)", "15/04/2019").replace("2019-04-16 (%)", "x")
+    )
+    with pytest.raises(InputError, match="the year first"):
+        means_of(path)
+
+
+def test_places_outside_their_reference_system(tmp_path):
+    from osgeo import osr
+
+    reference = osr.SpatialReference()
+    reference.ImportFromEPSG(32614)
+    path = table(tmp_path, "a.csv", "date,sm,easting,northing\n2019-04-15,0.2,5e9,5e10\n")
+    with pytest.raises(InputError, match="5000000000, 50000000000 lies outside"):
+        means_of(path, crs_wkt=reference.ExportToWkt())
+
+
+def test_a_unit_that_changes_within_a_sensor_is_refused(tmp_path):
+    rows = "".join(f"s,1,2,{day},{'20,%' if k % 2 else '0.2,m3/m3'}\n" for k, day in enumerate(DAYS))
+    path = table(tmp_path, "a.csv", "station,lon,lat,date,sm,unit\n" + rows)
+    with pytest.raises(InputError, match="several units \\(%, m3/m3\\)"):
+        means_of(path)
+
+
+@pytest.mark.parametrize(
+    ("header", "cold", "warm"),
+    [("soil temp (°C)", -1, 4), ("soil temp (K)", 272, 277), ("soil temp (°F)", 30, 39), ("soil temp", 272, 277)],
+)
+def test_frozen_days_whatever_the_unit_of_temperature(tmp_path, header, cold, warm):
+    rows = "".join(f"s,1,2,{day},0.2,{warm if k < 5 else cold}\n" for k, day in enumerate(DAYS))
+    found, result = means_of(table(tmp_path, "a.csv", f"station,lon,lat,date,sm,{header}\n{rows}"))
+    assert len(found["s"]) == 5 and result.left_out == {"soil temperature below 0 °C": len(DAYS) - 5}
