@@ -30,7 +30,7 @@ MEANING = {
     OUTSIDE_VALUES: ("product outside its values at the stations", "#d98f5f"),
     AT_BOUND: ("held at a physical bound", "#8c3b1a"),
 }
-_PIXELS = 2**18
+_PIXELS, _CHUNK = 2**18, 2**13
 _PREVIEW = 400
 
 
@@ -79,6 +79,11 @@ def apply_calibration(
             f"The calibration was made in another reference system than {grid.crs_name} of the product: reproject "
             "the product, or calibrate it anew."
         )
+    if calibration.dated and any(reading.period is None for reading in inputs.readings):
+        raise InputError(
+            f"The calibration goes by the day of the year, but {inputs.product.name} has no dates: write the date into "
+            "the layer's name (such as _2021-08)."
+        )
     is_network = isinstance(calibration.correction, Network)
     periods = [reading.period for reading in inputs.readings]
     # Without members the deviation depends on place alone: one band for all dates.
@@ -108,7 +113,8 @@ def apply_calibration(
         halo = HALO if is_network else 0
         pieces = list(strips(grid.rows, grid.cols, pixels=max(grid.cols, _PIXELS // (1 + len(inputs.factors) // 8))))
         for done, (row0, rows) in enumerate(pieces):
-            place = _Strip(calibration, inputs, row0, rows)
+            place = _Strip(calibration, inputs, row0, rows, progress)
+            somewhen = np.zeros((rows, grid.cols), bool)
             for number, reading in enumerate(inputs.readings):
                 progress.check()
                 progress.set((done + number / len(periods)) / len(pieces), f"Applying: {calibration.method}")
@@ -121,9 +127,9 @@ def apply_calibration(
                 if quality_out is not None:
                     quality_out.write(number + 1, codes, row0)
                 deviation = place.deviation(spread)
-                if sd_out is not None and (is_network or number == 0):
-                    shown = np.where(np.isfinite(held), deviation, np.nan) if is_network else deviation
-                    sd_out.write(number + 1, shown, row0)
+                somewhen |= np.isfinite(held)
+                if sd_out is not None and is_network:
+                    sd_out.write(number + 1, np.where(np.isfinite(held), deviation, np.nan), row0)
                 _count(result, z, corrected, held, codes)
                 thin_rows = slice(-row0 % stride, None, stride)
                 change = (held - z)[thin_rows, ::stride]
@@ -132,6 +138,8 @@ def apply_calibration(
                 total[at] += np.where(known, change, 0)
                 count[at] += known
                 deviation_preview[at] = deviation[thin_rows, ::stride]
+            if sd_out is not None and not is_network:
+                sd_out.write(1, np.where(somewhen, place.deviation(None), np.nan), row0)
         if not result.pixels:
             raise InputError(
                 f"No pixel of {inputs.product.name} could be calibrated: check that the factors cover it."
@@ -147,13 +155,25 @@ def apply_calibration(
 class _Strip:
     """Rows `row0` … of the grid: their distances to stations and what of the correction depends on place alone."""
 
-    def __init__(self, calibration: Calibration, inputs: Inputs, row0: int, rows: int) -> None:
+    def __init__(self, calibration: Calibration, inputs: Inputs, row0: int, rows: int, progress: Progress) -> None:
         grid = inputs.grid
-        self.calibration, self.shape = calibration, (rows, grid.cols)
+        self.calibration, self.shape, self.progress = calibration, (rows, grid.cols), progress
         x, y = np.meshgrid(grid.x_centres(), grid.y_centres()[row0 : row0 + rows])
         self.east, self.north = calibration.plane.km(x.ravel(), y.ravel())
         self.distance = nearest_km(self.east, self.north, *calibration.stations.T)
-        self.surface = calibration.correction.surface(self.east, self.north)
+        self.surface = self._surface()
+
+    def _surface(self) -> Floats | None:
+        """In parts, so that a network of many stations can be cancelled."""
+        parts = []
+        for start in range(0, len(self.east), _CHUNK):
+            self.progress.check()
+            some = slice(start, start + _CHUNK)
+            part = self.calibration.correction.surface(self.east[some], self.north[some])
+            if part is None:
+                return None
+            parts.append(part)
+        return np.concatenate(parts)
 
     def corrected(self, values: Floats, reading: Reading) -> tuple[Floats, Floats | None]:
         """(rows, cols) before bounds, and the spread of members where there are some; values with halo."""
@@ -161,7 +181,7 @@ class _Strip:
         correction = self.calibration.correction
         if isinstance(correction, Network):
             z = values[HALO:-HALO, HALO:-HALO, 0]
-            mean, spread = correction.over_map(correction.channels.make(values, season or (0.0, 0.0)))
+            mean, spread = correction.over_map(correction.channels.make(values, season), self.progress)
             return z + mean, spread
         flat = values.reshape(-1, values.shape[2])
         known = np.isfinite(flat[:, 0])

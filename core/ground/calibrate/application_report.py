@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...report import Figure, KeyFigure, Report, Section, Table, Text, charts, fmt, percent, plural, typeset
 from ...report.html import Block
-from .application import MEANING, Applied
+from .application import BEYOND, MEANING, Applied
 from .calibration_file import Calibration
 from .inputs import Inputs
 
@@ -15,10 +15,12 @@ def application_report(calibration: Calibration, applied: Applied, inputs: Input
     dates = plural(len(inputs.readings), "date")
     verdict = (
         f"A calibration by {calibration.method} was applied to {dates}; nothing here tests it on them. At stations it "
-        f"had not seen its RMSE was {fmt(facts.get('rmse_unseen_stations'))} m3/m3, "
-        f"{fmt(facts.get('rmse_of_the_product'))} without."
+        f"had not seen its RMSE was {fmt(facts.get('rmse_unseen_stations'), 4)} m3/m3, "
+        f"{fmt(facts.get('rmse_of_the_product'), 4)} without."
     )
     total = max(1, sum(applied.codes.values()))
+    if applied.codes.get(BEYOND, 0) > 0.5 * total:
+        verdict += " Most of this map is farther from those stations than was tested."
     rows = [[code, text, percent(applied.codes.get(code, 0) / total)] for code, (text, _) in MEANING.items()]
     step = max(1, inputs.grid.rows // max(1, applied.correction.shape[0]))
     cell = tuple(step * size for size in inputs.grid.ground_cell_size())

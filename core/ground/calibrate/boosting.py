@@ -16,7 +16,7 @@ from ..metrics import Floats
 from .rows import Rows
 
 _MOST_TREES = 200
-_MOST_ROWS = 20_000  # more are thinned: exact splits sort every factor
+MOST_ROWS = 6000  # drawn at random from more: exact splits sort every factor
 _SETTINGS: dict[str, Any] = {
     "learning_rate": 0.05,
     "max_depth": 3,
@@ -34,12 +34,17 @@ class BoostedResidual:
     def __init__(self, trees: BoostedPredictor) -> None:
         self.trees = trees
 
+    @property
+    def columns(self) -> int:
+        """Of predictors: the product, factors, and sine and cosine of the season or neither."""
+        return self.trees.factors
+
     def surface(self, east: Floats, north: Floats) -> Floats | None:
         return None
 
     def predict(self, rows: Rows, surface: Floats | None = None) -> Floats:
         """NaN where a factor has a gap."""
-        predictors = rows.predictors
+        predictors = rows.predictors[:, : self.columns]  # the season comes last
         known = np.isfinite(predictors).all(axis=1)
         result = np.full(len(rows), np.nan)
         if known.any():
@@ -60,8 +65,8 @@ def fit_boosting(rows: Rows, group: NDArray[np.intp], seed: int, progress: Progr
 
     known = np.flatnonzero(np.isfinite(rows.predictors).all(axis=1))
     random = np.random.default_rng(seed)
-    if len(known) > _MOST_ROWS:
-        known = np.sort(random.choice(known, _MOST_ROWS, replace=False))
+    if len(known) > MOST_ROWS:
+        known = np.sort(random.choice(known, MOST_ROWS, replace=False))
     x, y = single_precision(rows.predictors[known]), (rows.y - rows.z)[known]
     names, member = np.unique(group[known], return_inverse=True)
 

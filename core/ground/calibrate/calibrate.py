@@ -11,15 +11,18 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from ...progress import Progress
+from ...raster.stack import small_block_cache
 from ..matching import sample_products
 from ..observations import Observations
 from .application import apply_calibration
+from .boosting import MOST_ROWS as MOST_BOOSTED
 from .calibration_file import Calibration, save_calibration
 from .convolution import Network
 from .error_model import fit_error_model
 from .folds import nearest_km, period_folds
 from .inputs import Inputs
 from .methods import BEST, BOOSTING, CNN, METHODS, NONE, SIMPLE, Correction, Task
+from .network_training import MOST_ROWS as MOST_FINETUNED
 from .network_training import Curves, finetune, pretrain
 from .pretraining import pretraining_data
 from .results import CalibrationResult
@@ -66,14 +69,20 @@ def calibrate(
     options, progress = options or Options(), progress or Progress()
     if not options.bounds[0] < options.bounds[1]:
         raise InputError(f"The lower bound {options.bounds[0]:g} is not below the upper one, {options.bounds[1]:g}.")
+    if not 0 <= options.bounds[0] < options.bounds[1] <= 1:
+        raise InputError(
+            f"The bounds {options.bounds[0]:g} and {options.bounds[1]:g} are no soil moisture in m3/m3: give numbers "
+            "between 0 and 1."
+        )
     for note in observations.notes:
         progress.info(note)
     pairs = sample_products(product, observations, band_name=options.band_name, progress=progress.part(0, 0.05))[0]
-    with Inputs(product, factors, options.band_name) as inputs:
+    with small_block_cache(), Inputs(product, factors, options.band_name) as inputs:
         rows, notes = station_rows(pairs, observations, inputs, progress.part(0.05, 0.1))
         check_rows(rows, pairs)
         group, fold = design_folds(rows, inputs, options.folds, options.separation_km, options.seed)
         names, refused = _names(options, rows)
+        notes += _thinned(names, len(rows))
         curves = Curves()
         network = None
         if CNN in names:
@@ -95,7 +104,7 @@ def calibrate(
         spread = None
         if isinstance(correction, Network) and rows.features is not None:
             spread = correction.residuals(rows.features).std(axis=0)
-        errors = fit_error_model(rows.y - held, test_km, spread)
+        errors = fit_error_model(rows.y - held, test_km, spread, rows.y - rows.z)
         places = np.unique(np.column_stack([rows.east, rows.north]), axis=0)
         width, height = inputs.grid.ground_cell_size()
         best = next(one for one in scores if one.name == chosen)
@@ -171,6 +180,15 @@ def _names(options: Options, rows: Rows) -> tuple[list[str], dict[str, str]]:
     return names, refused
 
 
+def _thinned(names: list[str], pairs: int) -> list[str]:
+    most = {BOOSTING: MOST_BOOSTED, CNN: MOST_FINETUNED}
+    return [
+        f"{name[0].upper()}{name[1:]} learns from {most[name]} of {pairs} pairs, drawn at random: all would take long."
+        for name in names
+        if name in most and pairs > most[name]
+    ]
+
+
 def _score_all(
     names: list[str],
     rows: Rows,
@@ -188,7 +206,8 @@ def _score_all(
     if count >= _FEWEST_PERIODS:
         _, number = np.unique(rows.period, return_inverse=True)
         period_fold = period_folds(count, _PERIOD_FOLDS)[number]
-        for name, values in held_out(names, rows, group, period_fold, network, seed, progress.part(0.25, 0.4)).items():
+        part = progress.part(0.25, 0.4)
+        for name, values in held_out(names, rows, group, period_fold, network, seed, part, "periods").items():
             by_period[name] = float(np.sqrt(np.mean((values - rows.y) ** 2)))
     simple = {name: outer[name] for name in SIMPLE if name in outer}
     scores = [score(name, outer[name], simple, rows, seed, by_period.get(name, np.nan)) for name in names]

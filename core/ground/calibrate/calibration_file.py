@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
-import math
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,10 +9,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from osgeo import osr
 
-from ...atomic import whole_file
-from ...errors import InputError
-from ...plain import plain
+from ...model.arrayfile import number_of, reading_arrays, write_arrays
+from ...model.predictor import Arrays
 from ..metrics import Floats
 from .boosting import BoostedResidual
 from .convolution import Network
@@ -29,12 +25,11 @@ from .scaling import Curve, Line
 
 FORMAT = 1
 SUFFIX = "smcal"
+_MEMBER = "calibration.json"
 _KIND = "soil moisture calibration"
 _KINDS: dict[str, Any] = {kind.kind: kind for kind in (Line, Curve, LocalLine, DriftKriging, BoostedResidual, Network)}
+_MOST_KM_PER_UNIT = 1000.0  # a degree has 111
 _MOST_BYTES, _MOST_JSON = 2**29, 2**20
-# A bomb packs a thousandfold, trees and weights two- to tenfold.
-_MOST_PACKED, _PACKED_COUNTS_FROM = 100, 2**24
-_TYPES, _MOST_DIMENSIONS = {"<f8", "<f4", "<i8", "<i4", "|u1"}, 5
 
 
 @dataclass(frozen=True)
@@ -56,6 +51,13 @@ class Calibration:
     pixel_km: float
     facts: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def dated(self) -> bool:
+        """Whether it goes by the day of the year."""
+        if isinstance(self.correction, Network):
+            return self.correction.channels.dated
+        return isinstance(self.correction, BoostedResidual) and self.correction.columns > 1 + len(self.factors)
+
 
 def save_calibration(calibration: Calibration, path: str | Path) -> None:
     """Write it; the file appears whole or not at all, and the same calibration gives the same bytes."""
@@ -72,14 +74,8 @@ def save_calibration(calibration: Calibration, path: str | Path) -> None:
         "pixel_km": calibration.pixel_km,
         "facts": dict(calibration.facts),
     }
-    arrays = {f"correction/{name}": array for name, array in calibration.correction.arrays().items()}
-    arrays["stations"] = calibration.stations
-    with whole_file(path) as work, zipfile.ZipFile(work, "w", zipfile.ZIP_DEFLATED) as archive:
-        _add(archive, "calibration.json", json.dumps(plain(document), indent=1, allow_nan=False).encode())
-        for name, array in arrays.items():
-            buffer = io.BytesIO()
-            np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
-            _add(archive, f"{name}.npy", buffer.getbuffer())
+    parts = {"correction": calibration.correction.arrays(), "stations": {"places": calibration.stations}}
+    write_arrays(path, _MEMBER, document, parts)
 
 
 def load_calibration(path: str | Path) -> Calibration:
@@ -87,57 +83,38 @@ def load_calibration(path: str | Path) -> Calibration:
 
     Raises InputError, naming the file, for anything that is not one, is damaged, or comes from a newer version.
     """
-    name = Path(path).name
-    if not Path(path).is_file():
-        raise InputError(f"The calibration file {path} does not exist.")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = {info.filename: info for info in archive.infolist()}
-            claimed = sum(info.file_size for info in archive.infolist())
-            packed = Path(path).stat().st_size
-            if claimed > _MOST_BYTES or claimed > max(_PACKED_COUNTS_FROM, _MOST_PACKED * packed):
-                raise InputError(f"{name} claims to hold far more data than a calibration does and is not read.")
-            if "calibration.json" not in members or members["calibration.json"].file_size > _MOST_JSON:
-                raise InputError(f"{name} is not a calibration file.")
-            document = json.loads(archive.read("calibration.json"), parse_constant=_no_constant)
-            if not isinstance(document, dict) or document.get("kind") != _KIND:
-                raise InputError(f"{name} is not a calibration file.")
-            if not isinstance(document["format"], int) or document["format"] > FORMAT:
-                raise InputError(f"{name} was made by a newer version of the plugin: update the plugin.")
-            arrays = {one[:-4]: _array(archive, info) for one, info in members.items() if one.endswith(".npy")}
-        return _calibration(document, arrays)
-    except InputError as error:
-        raise InputError(str(error) if name in str(error) else f"{name}: {error}") from error
-    except PermissionError as error:
-        raise InputError(f"The calibration file {path} may not be read: check its permissions.") from error
-    except Exception as error:
-        # zlib, zipfile, json and numpy each have exceptions of their own for bytes that make no sense.
-        raise InputError(f"{name} is damaged or not a calibration file: make it again.") from error
+    with reading_arrays(path, "calibration file", _KIND, _MEMBER, FORMAT, _MOST_BYTES, _MOST_JSON) as file:
+        return _calibration(file.document, file.arrays("correction"), file.arrays("stations")["places"])
 
 
-def _calibration(document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Calibration:
-    own = {name[len("correction/") :]: array for name, array in arrays.items() if name.startswith("correction/")}
+def _calibration(document: Mapping[str, Any], own: Arrays, stations: NDArray[Any]) -> Calibration:
     correction = _KINDS[document["correction"]].from_arrays(own)
-    plane, factors, stations = document["plane"], document["factors"], arrays["stations"]
-    errors = ErrorModel(*(_number(document["errors"][name]) for name in ErrorModel.__dataclass_fields__))
-    scales = [_number(plane[name]) for name in ("x0", "y0", "km_east", "km_north")]
-    value_range, bounds = ([_number(value) for value in document[name]] for name in ("value_range", "bounds"))
+    plane, factors = document["plane"], document["factors"]
+    errors = ErrorModel(*(number_of(document["errors"][name]) for name in ErrorModel.__dataclass_fields__))
+    scales = [number_of(plane[name]) for name in ("x0", "y0", "km_east", "km_north")]
+    value_range, bounds = ([number_of(value) for value in document[name]] for name in ("value_range", "bounds"))
     sound = (
         document["method"] in METHODS
-        and isinstance(plane["crs_wkt"], str)
         and all(isinstance(name, str) for name in factors)
-        and isinstance(document["facts"], dict)
-        and min(scales[2:]) > 0
+        and all(isinstance(fact, (int, float, str)) for fact in document["facts"].values())
+        and 0 < min(scales[2:])
+        and max(scales[2:]) < _MOST_KM_PER_UNIT
         and stations.ndim == 2
         and stations.shape[1] == 2
         and len(stations) > 0
         and np.isfinite(stations).all()
-        and bounds[0] < bounds[1]
+        and 0 <= bounds[0] < bounds[1] <= 1
+        and value_range[0] <= value_range[1]
         and min(vars(errors).values()) >= 0
+        and max(errors.base, errors.slope, errors.ceiling, errors.spread) <= 1
+        and errors.closest <= errors.near <= errors.farthest
     )
-    if not sound:
+    # As WKT and nothing else: GDAL would also take the address of a file, or of a server.
+    if not sound or osr.SpatialReference().ImportFromWkt(plane["crs_wkt"]):
         raise ValueError("parts")
     if isinstance(correction, Network) and len(correction.channels.mean) != 1 + len(factors):
+        raise ValueError("factors")
+    if isinstance(correction, BoostedResidual) and correction.columns - len(factors) not in (1, 3):
         raise ValueError("factors")
     return Calibration(
         document["method"],
@@ -148,36 +125,6 @@ def _calibration(document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
         errors,
         (value_range[0], value_range[1]),
         (bounds[0], bounds[1]),
-        _number(document["pixel_km"]),
+        number_of(document["pixel_km"]),
         document["facts"],
     )
-
-
-def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
-    with archive.open(info) as stream:
-        if np.lib.format.read_magic(stream) != (1, 0):
-            raise ValueError("array version")
-        shape, by_columns, dtype = np.lib.format.read_array_header_1_0(stream)
-        if dtype.str not in _TYPES or by_columns or len(shape) > _MOST_DIMENSIONS:
-            raise ValueError("array type")
-        # The header must agree with the bytes at hand before anything of that size is made.
-        if any(length < 0 for length in shape) or math.prod(shape) * dtype.itemsize > info.file_size:
-            raise ValueError("array size")
-        return np.frombuffer(stream.read(), dtype).reshape(shape)
-
-
-def _add(archive: zipfile.ZipFile, name: str, data: Any) -> None:
-    # A fixed time stamp: the same calibration gives the same file.
-    entry = zipfile.ZipInfo(name, (2000, 1, 1, 0, 0, 0))
-    entry.compress_type, entry.external_attr, entry.create_system = zipfile.ZIP_DEFLATED, 0o644 << 16, 3
-    archive.writestr(entry, data)
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ValueError("number")
-    return float(value)
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(name)

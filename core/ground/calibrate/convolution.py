@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from ...model.predictor import Arrays, array_of
+from ...progress import Progress
 from ..metrics import Floats
 from .rows import Rows
 
@@ -108,7 +109,7 @@ class Network:
         """(members, n) in m3/m3 of (members, n, features)."""
         return np.stack([self._head(features[member], member) for member in range(self.members)])
 
-    def over_map(self, image: Single) -> tuple[Floats, Floats]:
+    def over_map(self, image: Single, progress: Progress | None = None) -> tuple[Floats, Floats]:
         """Mean and standard deviation over members (rows, cols) of an image (rows + 8, cols + 8, channels)."""
         rows, cols = image.shape[0] - 2 * HALO, image.shape[1] - 2 * HALO
         mean, spread = np.empty((rows, cols)), np.empty((rows, cols))
@@ -117,6 +118,8 @@ class Network:
         width = max(1, _CHUNK // height)
         for row in range(0, rows, height):
             for col in range(0, cols, width):
+                if progress:
+                    progress.check()
                 part = image[row : row + height + 2 * HALO, col : col + width + 2 * HALO]
                 own = self._over_part(part)
                 mean[row : row + height, col : col + width] = own.mean(axis=0)

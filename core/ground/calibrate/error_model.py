@@ -13,10 +13,11 @@ _BINS = 5
 
 @dataclass(frozen=True)
 class ErrorModel:
-    """Standard deviation of differences from unseen stations: sqrt(base + slope * min(distance, farthest)).
+    """Standard deviation of differences from unseen stations: sqrt(base + slope * distance).
 
     base: (m3/m3)², slope per km, never negative. closest, near, farthest: smallest, median and largest distance (km)
-    that was tested; what lies nearer or farther counts as the smallest or largest.
+    that was tested; what lies nearer counts as the smallest. Beyond the largest the line goes on, up to `ceiling`: the
+    mean square of what the product itself differs by, since a correction fades to what it was without stations.
     spread: mean square of the spread of ensemble members at the tested rows, 0 without members.
     """
 
@@ -25,19 +26,23 @@ class ErrorModel:
     closest: float
     near: float
     farthest: float
+    ceiling: float
     spread: float = 0.0
 
     def deviation(self, distance: Floats, spread: Floats | None = None) -> Floats:
         """(n,) m3/m3 at distances (km); `spread` of ensemble members there widens what does not come from them."""
-        variance = self.base + self.slope * np.clip(distance, self.closest, self.farthest)
+        variance = self.base + self.slope * np.maximum(distance, self.closest)
+        variance = np.minimum(variance, max(self.base + self.slope * self.farthest, self.ceiling))
         if spread is not None:
             variance = np.maximum(variance - self.spread, 0.25 * variance) + spread**2
         return np.sqrt(variance)
 
 
-def fit_error_model(error: Floats, distance: Floats, spread: Floats | None = None) -> ErrorModel:
+def fit_error_model(
+    error: Floats, distance: Floats, spread: Floats | None = None, without: Floats | None = None
+) -> ErrorModel:
     """From held-out errors (n,) and distances to the nearest station of the fit: squares on distance, by classes of
-    equal number; a slope downwards becomes none."""
+    equal number; a slope downwards becomes none. `without`: errors (n,) of the product as it is."""
     squares = error**2
     order = np.argsort(distance, kind="stable")
     classes = [part for part in np.array_split(order, _BINS) if len(part)]
@@ -57,5 +62,6 @@ def fit_error_model(error: Floats, distance: Floats, spread: Floats | None = Non
         float(distance.min()),
         float(np.median(distance)),
         float(distance.max()),
+        0.0 if without is None else float(np.mean(without**2)),
         0.0 if spread is None else float(np.mean(spread**2)),
     )

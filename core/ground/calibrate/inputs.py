@@ -162,9 +162,13 @@ class Inputs:
 
     def _band(self, stack: Stack, name: str, period: Period | None) -> int:
         if not stack.has(name, period):
-            when = "without a date" if period is None else f"for {period.label}"
+            if period is None:
+                raise InputError(
+                    f"The factor {name} in {stack.name} has dates but {self.product.name} has none: write its date "
+                    "into the layer's name (such as _2021-08)."
+                )
             raise InputError(
-                f"The factor {name} in {stack.name} has no band {when}, a date of the product: give factors for all "
-                "dates of the product, or none."
+                f"The factor {name} in {stack.name} has no band for {period.label}, a date of the product: give "
+                "factors for all dates of the product, or none."
             )
         return stack.index(name, period)

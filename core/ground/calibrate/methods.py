@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ...packages import missing
+from ...errors import InputError
+from ...packages import required
 from ...progress import Progress
 from ..metrics import Floats
 from . import boosting, drift_kriging, gwr, scaling
@@ -60,10 +61,13 @@ class Method:
 
     def refusal(self, rows: Rows) -> str:
         """Why the method is not for these stations, empty where it is."""
-        if self.package and (absent := missing([self.package])):
-            return absent
         if rows.stations < self.fewest:
             return f"it needs at least {self.fewest} stations, there are {rows.stations}"
+        try:
+            if self.package:
+                required(self.package)
+        except InputError as error:
+            return str(error).rstrip(".")
         return ""
 
 

@@ -27,7 +27,7 @@ HIDDEN = 64
 _ROUNDS, _BATCH, _RATE, _PATIENCE = 12, 128, 1e-3, 3  # phase 1
 _STEPS, _SLOW, _LOOK, _WAIT = 1500, 1e-4, 10, 25  # phase 2: steps, rate, steps between looks, looks without gain
 _PULL = 1e-3  # weight of the squared distance to where phase 2 began
-_MOST_ROWS = 4000
+MOST_ROWS = 2000  # of stations, drawn at random from more
 _HIDE = 1  # pixels around the middle whose product value phase 1 does not see
 
 
@@ -91,8 +91,8 @@ def finetune(
     torch = required("torch")
     random = np.random.default_rng(seed)
     assert rows.features is not None
-    if len(rows) > _MOST_ROWS:
-        chosen = np.sort(random.choice(len(rows), _MOST_ROWS, replace=False))
+    if len(rows) > MOST_ROWS:
+        chosen = np.sort(random.choice(len(rows), MOST_ROWS, replace=False))
         rows, group = rows.take(chosen), group[chosen]
     features = rows.features
     assert features is not None

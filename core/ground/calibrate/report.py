@@ -161,8 +161,8 @@ def _error(result: CalibrationResult) -> Section:
         Text(
             "The standard deviation written with the map comes from the differences at held-out stations. It is that "
             "of a station's value from the map: what a spot differs from its pixel is part of it. It may grow with "
-            f"distance between {fmt(errors.closest, 1)} and {fmt(errors.farthest, 1)} km, the distances that were "
-            "tested, and is held constant outside: beyond the farthest, nobody knows."
+            f"distance; {fmt(errors.closest, 1)} to {fmt(errors.farthest, 1)} km were tested. Beyond, nobody knows: "
+            "the line goes on until it reaches what the product itself differs by."
             + (
                 " The spread of the five networks is added where it exceeds the usual one."
                 if _is_network(result)

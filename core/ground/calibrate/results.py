@@ -56,9 +56,10 @@ class CalibrationResult:
 
     @property
     def headline(self) -> MethodScore:
-        """The honest score of what is applied: nested where the method was chosen by its own score."""
-        names = [one.name for one in self.scores]
-        return self.of(BEST if self.wanted == BEST and BEST in names else self.chosen)
+        """The honest score of what is applied: nested where the method was chosen by its own score. A map that is left
+        as it is has the score that it had."""
+        nested = self.wanted == BEST and self.chosen != NONE and any(one.nested for one in self.scores)
+        return self.of(BEST if nested else self.chosen)
 
     @property
     def better(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import zipfile
 from pathlib import Path
@@ -11,13 +12,15 @@ import numpy as np
 import pytest
 
 from soilmoisture.core.errors import InputError
-from soilmoisture.core.ground.calibrate import application
+from soilmoisture.core.ground.calibrate import application, methods
 from soilmoisture.core.ground.calibrate.application import apply_calibration
 from soilmoisture.core.ground.calibrate.calibrate import Options, calibrate
 from soilmoisture.core.ground.calibrate.calibration_file import load_calibration
 from soilmoisture.core.ground.calibrate.inputs import Inputs
 from soilmoisture.core.ground.calibrate.methods import BEST, BOOSTING, CNN, GWR, KED
 from soilmoisture.core.ground.calibrate.report import calibration_report, methods_table
+from soilmoisture.core.ground.calibrate.scoring import Gain
+from soilmoisture.core.ground.calibrate.verdict import verdict
 from soilmoisture.core.raster.stack import Band, Stack, StackWriter
 from soilmoisture.core.report import render_html, render_json
 
@@ -116,8 +119,13 @@ def test_the_map_keeps_gaps_bands_and_bounds(found: Any, world: World) -> None:
     np.testing.assert_array_equal(np.isnan(out), np.isnan(world.product))
     deviation, codes = _read(folder / "sd.tif"), _read(folder / "quality.tif")
     assert deviation.shape[0] == 1 and codes.shape[0] == 3
-    far = np.hypot(*(np.mgrid[0:40, 0:50] - np.array([world.row[0], world.col[0]])[:, None, None]))
-    assert deviation[0, world.row[0], world.col[0]] <= deviation[0][far > 0].max()
+    np.testing.assert_array_equal(np.isnan(deviation[0]), np.isnan(world.product).all(axis=0))
+    width, height = world.grid.ground_cell_size()
+    i, j = np.nonzero(~np.isnan(deviation[0]))
+    far = np.hypot((i[:, None] - world.row) * height, (j[:, None] - world.col) * width).min(axis=1)
+    by_distance = deviation[0][i, j][np.argsort(far)]
+    assert by_distance[0] < by_distance[-1]
+    assert (np.diff(by_distance) > -1e-6).all()
     assert set(np.unique(codes[np.isfinite(codes)])) <= set(application.MEANING)
 
 
@@ -181,6 +189,56 @@ def test_a_calibration_that_does_not_help_says_so_first(world: World, tmp_path: 
     np.testing.assert_allclose(_read(tmp_path / "b.tif"), np.clip(world.product, 0, 0.6), atol=1e-6)
 
 
+def test_what_a_verdict_says_of_small_gains(found: Any) -> None:
+    result, _ = found
+    named = dataclasses.replace(result, wanted=KED, chosen=KED)
+    best = named.of(KED)
+
+    def said(gain: Gain, over_bias: Gain) -> str:
+        changed = dataclasses.replace(best, gain=gain, gain_over_bias=over_bias)
+        others = [one for one in named.scores if one.name != KED]
+        return verdict(dataclasses.replace(named, scores=(*others, changed)))[1]
+
+    clear, none = Gain(0.01, 0.002, 0.005, 0.015), Gain(0.0001, 0.002, -0.003, 0.003)
+    assert "is better" in said(clear, clear) and "simpler one would do" not in said(clear, clear)
+    assert "simpler one would do" in said(clear, none)
+    assert "cannot be told" in said(none, none).splitlines()[0]
+    assert "is not better" in said(Gain(-0.001, 0.002, -0.004, 0.001), none).splitlines()[0]
+
+
+def test_a_map_left_as_it_is_keeps_its_own_score(found: Any) -> None:
+    result, _ = found
+    left = dataclasses.replace(result, wanted=BEST, chosen="none")
+    assert left.headline.name == "none" and not left.better
+    assert dataclasses.replace(result, wanted=BEST, chosen=KED).headline.name == BEST
+
+
+def test_a_seasonal_calibration_needs_dates(world: World, tmp_path: Path) -> None:
+    options = Options(BOOSTING, (), folds=2)
+    calibrate(
+        [world.maps], world.stations(), tmp_path / "a.tif", calibration_file=tmp_path / "c.smcal", options=options
+    )
+    with StackWriter(tmp_path / "u.tif", world.grid, [Band("soil_moisture", None, "m3/m3")]) as out:
+        out.write(1, world.product[0])
+    calibration = load_calibration(tmp_path / "c.smcal")
+    assert calibration.dated
+    with Inputs([tmp_path / "u.tif"]) as inputs, pytest.raises(InputError, match="day of the year, but u has no dates"):
+        apply_calibration(calibration, inputs, tmp_path / "x.tif")
+    assert not (tmp_path / "x.tif").exists()
+
+
+def test_a_package_that_does_not_start_leaves_the_other_methods(world: World, tmp_path: Path, monkeypatch: Any) -> None:
+    def broken(package: str) -> Any:
+        raise InputError(f"{package} is installed but does not start: install it again.")
+
+    monkeypatch.setattr(methods, "required", broken)
+    options = Options(compare=("linear", CNN), folds=3)
+    result = calibrate([world.maps], world.stations(), tmp_path / "a.tif", options=options)
+    assert "does not start" in result.refused[CNN]
+    with pytest.raises(InputError, match="CNN with transfer learning cannot be used: torch is installed but"):
+        calibrate([world.maps], world.stations(), tmp_path / "b.tif", options=Options(CNN, (), folds=3))
+
+
 @pytest.mark.parametrize(
     ("count", "left_out"), [(3, {"linear", GWR, KED, CNN}), (6, {GWR, KED, CNN, BOOSTING}), (12, {CNN})]
 )
@@ -207,6 +265,7 @@ def test_mistakes_are_named(world: World, tmp_path: Path) -> None:
     run(world.stations(values=np.full((36, 3), 0.2)), "same value, 0.2")
     run(world.stations(8), "at least 15 stations.*mean bias", method=CNN)
     run(stations, "not below the upper", bounds=(0.5, 0.1))
+    run(stations, "no soil moisture in m3/m3", bounds=(0.0, 60.0))
     run(stations, "so close together", separation_km=500.0)
     moved = type(stations)(
         stations.station, stations.x + 1e6, stations.y, stations.date, stations.value, stations.crs_wkt
@@ -276,6 +335,14 @@ def test_damaged_and_foreign_files_are_refused(found: Any, tmp_path: Path) -> No
             lambda d: d.pop("errors"),
             lambda d: d.update(bounds=[1, 0]),
             lambda d: d["plane"].update(km_east=-1),
+            lambda d: d["plane"].update(crs_wkt="EPSG:4326"),
+            lambda d: d["plane"].update(crs_wkt=""),
+            lambda d: d["errors"].update(base=1e300),
+            lambda d: d["errors"].update(closest=9.0, farthest=1.0),
+            lambda d: d.update(bounds=[0, 60]),
+            lambda d: d.update(value_range=[0.3, 0.1]),
+            lambda d: d["facts"].update(stations=[1]),
+            lambda d: d.update(format=True),
         )
     ):
         with pytest.raises(InputError, match="damaged"):

@@ -66,6 +66,37 @@ def test_a_gain_within_its_error_is_not_taken() -> None:
     assert scoring.choose({"none": none, "mean bias": better, "linear": much}, rows, 0) == "linear"
 
 
+def test_the_best_must_beat_the_mean_bias_too() -> None:
+    """Better than none beyond chance, but not than the mean bias, which itself is not sure to help."""
+    random = np.random.default_rng(6)
+    station = np.arange(12)
+    y = random.uniform(0.1, 0.4, 12)
+    rows = rows_of(y, y, station=station)
+    noise = random.normal(0, 0.03, 12)
+    none, bias, other = y + noise, y + 0.97 * noise + random.normal(0, 0.004, 12), y + 0.96 * noise
+    assert scoring.rmse_gain(other, none, rows, 0).value > scoring.rmse_gain(other, none, rows, 0).error
+    assert scoring.rmse_gain(other, bias, rows, 0).value < scoring.rmse_gain(other, bias, rows, 0).error
+    assert scoring.choose({"none": none, "mean bias": bias, "linear": other}, rows, 0) != "linear"
+
+
+def test_many_stations_join_folds_for_the_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten fits rather than 45, and still no choice by a fold's own stations."""
+    station = np.repeat(np.arange(60), 2)
+    y = np.random.default_rng(3).uniform(0.1, 0.4, 120)
+    rows = rows_of(y + 0.03, y, station=station)
+    fold, fits = station % 10, []
+
+    def recorded(name, rows, group, out, wanted, network, seed, progress):  # type: ignore[no-untyped-def]
+        fits.append(set(fold[out]))
+        return rows.z[wanted] - 0.03
+
+    monkeypatch.setattr(scoring, "predict_without", recorded)
+    outer = {"none": rows.z, "mean bias": rows.z - 0.03}
+    predicted, chosen = scoring.nested_choice(["mean bias"], rows, station, fold, outer, None, 0, Progress())
+    assert len(fits) == 10 and all(len(one) == 4 for one in fits)
+    assert chosen == ["mean bias"] * 5 and np.isfinite(predicted).all()
+
+
 def test_the_nested_score_sees_no_station_of_its_fold(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fits are recorded: what chooses for a fold never saw that fold, neither in fitting nor in testing."""
     random = np.random.default_rng(3)
@@ -129,5 +160,11 @@ def test_the_error_grows_with_distance_and_never_shrinks() -> None:
     at = np.array([1.0, 15.0, 30.0])
     np.testing.assert_allclose(growing.deviation(at), np.sqrt(1e-4 + 2e-5 * at), rtol=0.1)
     np.testing.assert_allclose(growing.deviation(np.array([0.0, 99.0])), growing.deviation(at[[0, 2]]), rtol=0.01)
+    # Beyond what was tested it grows on, to what the product itself differs by.
+    known = fit_error_model(
+        random.normal(0, np.sqrt(1e-4 + 2e-5 * distance)), distance, without=random.normal(0, 0.035, 2000)
+    )
+    beyond = known.deviation(np.array([30.0, 40.0, 500.0]))
+    assert beyond[0] < beyond[1] < beyond[2] == pytest.approx(0.035, rel=0.05)
     falling = fit_error_model(random.normal(0, 0.05 / np.sqrt(distance)), distance)
     assert falling.slope == 0.0
