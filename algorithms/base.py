@@ -216,7 +216,7 @@ class SoilMoistureAlgorithm(QgsProcessingAlgorithm):
 
     def make_folder(self, parameters: dict[str, Any], name: str) -> None:
         """Make the folder of a vector output, as rasters and files do theirs."""
-        path = _plain_path(parameters.get(name))
+        path = plain_path(parameters.get(name))
         if path:
             Path(path).absolute().parent.mkdir(parents=True, exist_ok=True)
 
@@ -237,7 +237,7 @@ class SoilMoistureAlgorithm(QgsProcessingAlgorithm):
             QgsProcessingParameterRasterDestination,
         )
         for definition in self.destinationParameterDefinitions():
-            path = _plain_path(parameters.get(definition.name()))
+            path = plain_path(parameters.get(definition.name()))
             if path is None or not isinstance(definition, kinds):
                 continue
             if Path(path).resolve() in self._inputs:
@@ -297,7 +297,7 @@ def _raster_path(layer: QgsMapLayer) -> str:
     return layer.source()
 
 
-def _plain_path(value: Any) -> str | None:
+def plain_path(value: Any) -> str | None:
     """The file that an output parameter names; None for temporary files, databases and nothing."""
     if isinstance(value, QgsProcessingOutputLayerDefinition):
         value = value.sink.staticValue()

@@ -201,7 +201,8 @@ class ValidatePoints(StationSource):
         field = self.parameterAsString(parameters, self.CLASS, context)
         if field and self._points is not None:
             if field not in self._points.fields().names():
-                raise InputError(f"The point layer has no field {field!r} (given as {self.CLASS}).")
+                known = ", ".join(self._points.fields().names())
+                raise InputError(f"The point layer has no field {field!r} (given as {self.CLASS}); it has {known}.")
             x, y, labels = [], [], []
             for feature in self._points.getFeatures():
                 label = plain(feature[field])
@@ -209,7 +210,7 @@ class ValidatePoints(StationSource):
                     point = feature.geometry().centroid().asPoint()
                     x.append(point.x())
                     y.append(point.y())
-                    labels.append(str(label))
+                    labels.append(f"{label:g}" if isinstance(label, float) else str(label))
             classes[field[:1].upper() + field[1:]], note = point_classes(observations, x, y, labels)
             if note:
                 progress.warn(f"Classes of {field}: {note}")

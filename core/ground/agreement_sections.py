@@ -27,6 +27,8 @@ KINDS = {
 def kinds_of_r(product: ProductValidation) -> list[Block]:
     """R in time, in space and mixed beside each other, for the map and its sources."""
     names, kinds = field_names(product), product.kinds
+    if len(kinds) < 2:
+        return []
     text = (
         "One R can mean different things. Over all pairs, differences between stations and changes in time count "
         "together: a map that only knows which region is wet, or only that spring is wetter than summer, does well. "
@@ -66,8 +68,6 @@ def kinds_of_r(product: ProductValidation) -> list[Block]:
         digits=2,
         notes="The cell value has R 0 inside coarse cells by construction." if product.inside_cell else "",
     )
-    if len(kinds) < 2:
-        return [Text(text), table]
     svg = agreement_charts.score_dots(
         [KINDS[kind.key] for kind in kinds],
         list(names.values()),
@@ -106,11 +106,11 @@ def how_sure(product: ProductValidation) -> list[Block]:
         return []
     naive = Interval(score.r, *r_interval(score.r, score.n))
     rows = [
-        ["R, as if all pairs were independent", score.r, interval_cell(naive), fmt(score.n)],
+        ["R, as if all pairs were independent", score.r, interval_cell(naive, 3), fmt(score.n)],
         [
             "R, effective number of pairs",
             score.r,
-            interval_cell(Interval(score.r, *score.r_ci)),
+            interval_cell(Interval(score.r, *score.r_ci), 3),
             fmt(product.n_effective, 0),
         ],
     ]
@@ -129,8 +129,8 @@ def how_sure(product: ProductValidation) -> list[Block]:
             f"A second way needs no formula: blocks of {plural(blocks.length, 'period')} in a row are drawn anew, all "
             "stations together. Where the two differ much, trust the wider. "
         )
-        for name, key, digits in (("R", "r", 2), ("Bias", "bias", 3), ("RMSE", "rmse", 3), ("ubRMSE", "ubrmse", 3)):
-            rows.append([f"{name}, blocks of time", drawn[key].value, interval_cell(drawn[key], digits), None])
+        for name, key in (("R", "r"), ("Bias", "bias"), ("RMSE", "rmse"), ("ubRMSE", "ubrmse")):
+            rows.append([f"{name}, blocks of time", drawn[key].value, interval_cell(drawn[key], 3), None])
     text += "This does not cover that other stations might have been chosen"
     text += "; the intervals of the gain, from resamples of stations, do." if product.comparison else "."
     table = Table(

@@ -51,7 +51,7 @@ def anomaly_scores(pairs: Pairs, series: dict[str, Floats], min_pairs: int, seed
     present = np.unique(time[pairs.period])
     steps = np.diff(present)
     if len(steps) < FEWEST - 1:
-        return AnomalyScores(reason=f"{len(present)} periods are too few for departures from the season.")
+        return AnomalyScores(reason=f"Fewer than {FEWEST} dates show no departures from the season.")
     span, step = float(np.ptp(present)), float(np.median(steps))
     daily = step <= _DAILY
     if daily and span < 2 * WINDOW_DAYS:

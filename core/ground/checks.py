@@ -10,6 +10,7 @@ from ..errors import InputError
 from ..report import plural
 from ..statistics import is_constant
 from .matching import NO_COARSE, NO_DATE, NO_VALUE, OUTSIDE, Pairs
+from .metrics import rows_by
 from .observations import Observations
 
 
@@ -33,8 +34,9 @@ def station_notes(observations: Observations) -> tuple[str, ...]:
             f"{_listed(names[same])} lie at exactly the same places: if these are depths or copies of one station, "
             "give them one at a time."
         )
-    rows = np.split(np.argsort(number, kind="stable"), np.cumsum(np.bincount(number))[:-1])
-    still = [str(name) for name, at in zip(names, rows) if len(at) >= 5 and is_constant(observations.value[at])]
+    still = [
+        str(name) for name, at in zip(names, rows_by(number)) if len(at) >= 5 and is_constant(observations.value[at])
+    ]
     if still:
         notes.append(f"{_listed(still)} always report the same value: they have no R of their own.")
     return tuple(notes)
@@ -42,10 +44,12 @@ def station_notes(observations: Observations) -> tuple[str, ...]:
 
 def too_few(pairs: Pairs, min_pairs: int) -> InputError:
     """The error for a product with fewer than `min_pairs` pairs."""
-    why = ", ".join(f"{count} observations {reason}" for reason, count in pairs.dropped.items())
+    why = ", ".join(f"{plural(count, 'observation')} {reason}" for reason, count in pairs.dropped.items())
+    left = f"Only {plural(len(pairs), 'pair')}" if len(pairs) else "No pairs"
+    lower = "; or lower the fewest pairs of a station" if len(pairs) >= 3 else ""
     return InputError(
-        f"Only {len(pairs)} pairs of {pairs.product} and the stations are left, "
-        f"at least {min_pairs} are needed{': ' + why if why else ''}{_what_to_check(pairs)}."
+        f"{left} of {pairs.product} and the stations are left, at least {min_pairs} are needed"
+        f"{': ' + why if why else ''}{_what_to_check(pairs)}{lower}."
     )
 
 

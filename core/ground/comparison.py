@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError
 from ..statistics import correlation
-from .metrics import NAN, Agreement, Floats, complete
+from .metrics import NAN, Agreement, Floats, complete, rows_by
 
 REPEATS = 2000
+FEWEST_UNITS = 5  # stations, cells or blocks that resamples can say anything about
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class PairedTest:
 
 @dataclass(frozen=True)
 class StationBootstrap:
-    """Product minus baseline with 95 % intervals over resamples of whole stations; NaN below 3 stations."""
+    """Product minus baseline with 95 % intervals over resamples of whole stations; NaN below 5 stations."""
 
     stations: int
     repeats: int
@@ -115,19 +116,15 @@ def station_bootstrap(
         ],
         axis=1,
     )
-    order = np.argsort(group, kind="stable")
     own = np.array(
-        [
-            [correlation(c[at], y[at]) for c in (a, b)] if len(at) >= min_pairs else [NAN, NAN]
-            for at in np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
-        ]
+        [[correlation(c[at], y[at]) for c in (a, b)] if len(at) >= min_pairs else [NAN, NAN] for at in rows_by(group)]
     )
     both = np.isfinite(own).all(axis=1)
     gain = np.where(both, own[:, 0] - own[:, 1], 0.0)
     sums = np.column_stack([sums, both, gain])
     values = _differences(sums.sum(axis=0, keepdims=True))[:, 0]
     count = len(sums)
-    if count < 3:
+    if count < FEWEST_UNITS:
         intervals = [Interval(float(v)) for v in values]
     else:
         rng = np.random.default_rng(seed)
@@ -157,11 +154,12 @@ def gdown(product: Agreement, baseline: Agreement) -> float:
 
 
 def percentile_interval(value: float, drawn: Floats, units: int) -> Interval:
-    """The 95 % interval of an estimate from its resamples of `units` (stations, blocks), as in `station_bootstrap`."""
+    """The 95 % interval of an estimate from its resamples of `units` (stations, blocks), as in `station_bootstrap`;
+    none from fewer than `FEWEST_UNITS`."""
     from scipy.stats import norm, t
 
     drawn = drawn[np.isfinite(drawn)]
-    if math.isnan(value) or len(drawn) < 100:
+    if math.isnan(value) or units < FEWEST_UNITS or len(drawn) < 100:
         return Interval(value)
     tail = 100 * float(norm.cdf(math.sqrt(units / (units - 1)) * t.ppf(0.025, units - 1)))
     low, high = np.percentile(drawn, [tail, 100 - tail])

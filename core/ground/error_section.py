@@ -10,12 +10,14 @@ from .metrics import Agreement
 from .results import ProductValidation
 from .wording import field_names
 
+_FEWEST_PAIRS = 10
+
 
 def error_parts(product: ProductValidation) -> list[Block]:
     """Parts of the mean squared error and of the KGE, Taylor and target diagram."""
     names, pooled = field_names(product), product.pooled
     score = pooled["product"]
-    if math.isnan(score.mse) or math.isnan(score.r):
+    if math.isnan(score.mse) or math.isnan(score.r) or score.n < _FEWEST_PAIRS:
         return []
     shares = {
         "its mean level (bias)": score.mse_bias,

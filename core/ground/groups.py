@@ -11,16 +11,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import InputError
 from ..raster.stack import Stack
 from ..statistics import correlation
 from .comparison import Interval, station_bootstrap
 from .matching import Pairs
-from .metrics import NAN, Agreement, Floats, agreement, n_effective
-from .observations import Observations, project
+from .metrics import NAN, Agreement, Floats, agreement, n_effective, rows_by
+from .observations import Observations, metres_per_unit, project
 
 SEASONS = ("DJF", "MAM", "JJA", "SON")
 _MOST = 12  # classes of one kind; the smaller ones are put together
-_FEWEST_STATIONS = 5  # for an interval of the gain
+_SAME_PLACE = 100.0  # metres
 _REPEATS = 1000
 
 
@@ -66,14 +67,37 @@ def group_scores(
     return tuple(result)
 
 
+def usable_classes(classes: Mapping[str, Sequence[str]]) -> tuple[dict[str, Sequence[str]], list[str]]:
+    """The kinds that are classes, and notes on the others and on stations without a class."""
+    kept, notes = {}, []
+    for kind, labels in classes.items():
+        known = [label for label in labels if label]
+        found = len(set(known))
+        if found > max(_MOST, len(known) // 2):
+            notes.append(
+                f"{kind} has {found} different values at {len(known)} stations: these are no classes, and no scores "
+                "are given for them."
+            )
+            continue
+        kept[kind] = labels
+        if known and len(known) < len(labels):
+            notes.append(f"{kind} is unknown at {len(labels) - len(known)} of {len(labels)} stations.")
+    return kept, notes
+
+
 def raster_classes(path: str | Path, observations: Observations) -> tuple[str, ...]:
-    """The class of a raster (a code, or its name where the raster has names) at every station; empty outside."""
+    """The class of a raster (a code, or its name where the raster has names) at every station; empty outside.
+
+    Raises InputError where no station has one.
+    """
     _, x, y, _ = observations.places()
     with Stack.open(path) as stack:
         row, col = stack.grid.cell_of(*project(x, y, observations.crs_wkt, stack.grid))
         codes = np.array(
             [stack.read(1, r, 1, c, 1)[0, 0] if r >= 0 else NAN for r, c in zip(row.tolist(), col.tolist())]
         )
+    if np.isnan(codes).all():
+        raise InputError(f"{Path(path).name} has no class at any station: check its extent and nodata.")
     names = _category_names(path)
     labels = []
     for code in codes:
@@ -88,8 +112,8 @@ def raster_classes(path: str | Path, observations: Observations) -> tuple[str, .
 def point_classes(
     observations: Observations, x: Sequence[float], y: Sequence[float], labels: Sequence[str]
 ) -> tuple[tuple[str, ...], str]:
-    """The label of every station, by vote of the table's rows (x, y in the observations' CRS) that lie nearest to it,
-    and a note where they disagree."""
+    """The label of every station, by vote of the table's rows (x, y in the observations' CRS) that lie nearest to it
+    and within 100 m, and a note where they disagree."""
     from scipy.spatial import cKDTree
 
     _, sx, sy, _ = observations.places()
@@ -97,9 +121,13 @@ def point_classes(
     known = np.isfinite(places).all(axis=1)
     if not known.any():
         return ("",) * len(sx), ""
-    _, nearest = cKDTree(np.stack([sx, sy], axis=1)).query(places[known])
+    # Rows of stations without any value must not vote for their neighbours.
+    reach = (_SAME_PLACE + 1e-6) / metres_per_unit(observations.crs_wkt, sx, sy)
+    _, nearest = cKDTree(np.stack([sx, sy], axis=1)).query(places[known], distance_upper_bound=reach)
     votes: list[dict[str, int]] = [{} for _ in sx]
     for station, label in zip(nearest, np.asarray(labels, dtype=str)[known]):
+        if station == len(sx):
+            continue
         votes[station][label] = votes[station].get(label, 0) + 1
     mixed = sum(len(vote) > 1 for vote in votes)
     note = f"{mixed} stations have rows of several classes and take the most frequent one." if mixed else ""
@@ -145,8 +173,7 @@ def _one(
     observed, station = pairs.observed[at], pairs.station[at]
     own: dict[str, list[float]] = {source: [] for source in series}
     size = 0.0
-    order = np.argsort(station, kind="stable")
-    for rows in np.split(order, np.flatnonzero(np.diff(station[order])) + 1):
+    for rows in rows_by(station):
         worth = n_effective(series["product"][at[rows]], observed[rows], pairs.period[at[rows]])
         size += len(rows) if math.isnan(worth) else worth
         if len(rows) >= min_pairs:
@@ -157,12 +184,9 @@ def _one(
     stations, gain = len(np.unique(station)), Interval(NAN)
     if "smooth" in series and len(at) >= 3:
         product, smooth = series["product"][at], series["smooth"][at]
-        if stations >= _FEWEST_STATIONS:
-            gain = station_bootstrap(
-                product, smooth, observed, station, min_pairs=min_pairs, repeats=_REPEATS, seed=seed
-            ).pooled_r
-        else:
-            gain = Interval(correlation(product, observed) - correlation(smooth, observed))
+        gain = station_bootstrap(
+            product, smooth, observed, station, min_pairs=min_pairs, repeats=_REPEATS, seed=seed
+        ).pooled_r
     return GroupScores(
         kind,
         label,

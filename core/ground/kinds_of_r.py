@@ -67,7 +67,7 @@ def kinds_of_r(
         kinds.append(KindOfR("time", means, stations, "stations", "resamples of stations"))
     if anomaly.n:
         kinds.append(KindOfR("anomaly", anomaly.pooled_r, anomaly.n, "pairs", formula))
-    if spatial is not None:
+    if spatial is not None and spatial.periods > 1:  # on a single date it is that over all pairs
         kinds.append(KindOfR("space", spatial.drawn, spatial.periods, "periods", "resamples of stations"))
     if inside is not None:
         shown = {source: Interval(value) for source, value in inside.r.items()}

@@ -20,6 +20,10 @@ from .metrics import Floats
 _NOT_MOISTURE = re.compile(
     r"uncert|quality|flag|error|std|stdev|\bsd\b|_sd$|count|share|mask|weight|valid", re.IGNORECASE
 )
+_MOISTURE = re.compile(r"soil.?moisture|(^|_)(sm|ssm)(_|$)", re.IGNORECASE)
+_OTHER_VARIABLES = frozenset(
+    "ndvi evi lai fpar lst_day lst_night et pet precipitation elevation slope landcover clay sand silt sif".split()
+)
 
 
 @dataclass(frozen=True)
@@ -51,10 +55,11 @@ def find_products(paths: Iterable[str | Path], band_name: str | None = None) -> 
     In each file the target band (role), the band `soil_moisture` or the only band that may be soil moisture
     is taken, unless `band_name` says which. Several band names, parted by commas, make a product each.
     """
-    paths, names = list(paths), [name.strip() for name in (band_name or "").split(",") if name.strip()]
+    given = list(dict.fromkeys(map(str, paths)))  # the same file given twice is one
+    names = [name.strip() for name in (band_name or "").split(",") if name.strip()]
     if len(names) < 2:
-        return _find(paths, names[0] if names else None)
-    return [replace(product, name=f"{product.name} {name}") for name in names for product in _find(paths, name)]
+        return _find(given, names[0] if names else None)
+    return [replace(product, name=f"{product.name} {name}") for name in names for product in _find(given, name)]
 
 
 def product_periods(paths: Iterable[str | Path], band_name: str | None = None) -> list[Period | None]:
@@ -76,10 +81,14 @@ def target_band(stack: Stack, band_name: str | None = None) -> str:
         return "soil_moisture"
     if names == ["quality"]:
         raise InputError(f"{stack.name} holds quality codes, not soil moisture: give the map that they belong to.")
+    if names[0] in _OTHER_VARIABLES and len(names) == 1:
+        raise InputError(f"{stack.name} holds {names[0]}, not soil moisture: give the soil moisture map.")
     likely = [name for name in names if not _NOT_MOISTURE.search(name)] if len(names) > 1 else names
-    if len(likely) != 1:
-        raise InputError(f"{stack.name} has the bands {', '.join(names)}: say which one is soil moisture.")
-    return likely[0]
+    named = [name for name in likely if _MOISTURE.search(name)]
+    for found in (named, likely):
+        if len(found) == 1:
+            return found[0]
+    raise InputError(f"{stack.name} has the bands {', '.join(names)}: say which one is soil moisture.")
 
 
 def as_moisture(values: Floats, unit: str, name: str) -> tuple[Floats, list[str]]:
@@ -106,25 +115,25 @@ def as_moisture(values: Floats, unit: str, name: str) -> tuple[Floats, list[str]
     return values, notes
 
 
-def _find(paths: Sequence[str | Path], band_name: str | None) -> list[Product]:
+def _find(paths: Sequence[str], band_name: str | None) -> list[Product]:
     groups: dict[str, list[tuple[str, list[Layer]]]] = {}
     for path in paths:
         with Stack.open(path) as stack:
             chosen = target_band(stack, band_name)
             layers = [
-                Layer(str(path), number, band.period, band.unit, stack.grid)
+                Layer(path, number, band.period, band.unit, stack.grid)
                 for number, band in enumerate(stack.bands, 1)
                 if band.name == chosen
             ]
             bare = re.sub(r"(^|_)T\d{4,6}(?=_|$)", "", without_date(stack.name)).strip("_")
-            name = bare or Path(str(path)).parent.name or stack.name
+            name = bare or Path(path).parent.name or stack.name
             groups.setdefault(name, []).append((stack.name, layers))
     if not groups:
         raise InputError("Choose at least one soil moisture product to validate.")
     products: list[Product] = []
     for name, files in groups.items():
         products.extend(_without_clashes(name, files))
-    return products
+    return _with_own_names(products)
 
 
 def _without_clashes(name: str, files: list[tuple[str, list[Layer]]]) -> list[Product]:
@@ -141,6 +150,16 @@ def _without_clashes(name: str, files: list[tuple[str, list[Layer]]]) -> list[Pr
         if not _distinct(own):
             raise InputError(f"{stem} has two soil moisture bands of the same period: name the band to use.")
     return [_product(stem, own) for stem, own in files]
+
+
+def _with_own_names(products: list[Product]) -> list[Product]:
+    """Products of the same name are numbered."""
+    seen: dict[str, int] = {}
+    result = []
+    for product in products:
+        seen[product.name] = number = seen.get(product.name, 0) + 1
+        result.append(product if number == 1 else replace(product, name=f"{product.name} ({number})"))
+    return result
 
 
 def _distinct(layers: Sequence[Layer]) -> bool:

@@ -169,6 +169,12 @@ def r_class_counts(r: Iterable[float]) -> tuple[int, ...]:
     return tuple(int(c) for c in np.bincount(index.astype(np.intp), minlength=6))
 
 
+def rows_by(group: NDArray[np.generic]) -> list[NDArray[np.intp]]:
+    """The rows of each group, groups in order of their number or name, rows in order."""
+    order = np.argsort(group, kind="stable")
+    return np.split(order, np.flatnonzero(group[order][1:] != group[order][:-1]) + 1) if len(order) else []
+
+
 def complete(*series: ArrayLike) -> tuple[Floats, ...]:
     arrays = [np.asarray(s, dtype=np.float64).ravel() for s in series]
     if len({len(a) for a in arrays}) > 1:

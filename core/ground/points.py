@@ -15,7 +15,7 @@ from .anomaly_scores import anomaly_scores
 from .baseline import Smooth
 from .checks import station_notes, too_few
 from .comparison import gdown, paired_r_difference, station_bootstrap
-from .groups import group_scores
+from .groups import group_scores, usable_classes
 from .kinds_of_r import kinds_of_r, over_periods
 from .matching import Pairs, sample_products
 from .metrics import (
@@ -57,21 +57,28 @@ def validate_points(
     """
     if min_pairs < 3:
         raise InputError(f"At least 3 pairs are needed for a correlation, not {min_pairs}: raise that minimum.")
+    products = [str(path) for path in products]
+    sources = [baseline] if isinstance(baseline, (str, Path)) else list(baseline or [])
+    if products and sources and set(products) <= {str(path) for path in sources}:
+        raise InputError(
+            f"{Path(products[0]).name} is given as the map and as its own coarse source: give the coarse product that "
+            "the map was made from, or none."
+        )
     progress = progress or Progress()
     # First, since they may tell why too few pairs are left.
-    notes = (*observations.notes, *station_notes(observations))
+    classes, about_classes = usable_classes({**observations.classes, **(station_classes or {})})
+    notes = (*observations.notes, *station_notes(observations), *about_classes)
     for note in notes:
         progress.info(note)
     sampled = sample_products(
         products,
         observations,
-        baseline,
+        sources,
         band_name=band_name,
         baseline_band=baseline_band,
         smooth=smooth,
         progress=progress.part(0, 0.6),
     )
-    classes = {**observations.classes, **(station_classes or {})}
     results = []
     for number, pairs in enumerate(sampled):
         part = progress.part(0.6 + 0.4 * number / len(sampled), 0.6 + 0.4 * (number + 1) / len(sampled))

@@ -9,10 +9,10 @@ from osgeo import osr
 
 from ..report import KeyFigure, Report, Section, Table, Text, fmt, plural, typeset
 from .comparison import REPEATS, Interval
+from .inside_section import ranking_answer
 from .points_sections import product_sections
 from .products_section import DETAILED, side_by_side
 from .results import PointValidation, ProductValidation
-from .station_sections import ranking_answer
 from .wording import SOURCES, difference_text, interval_text
 
 _CARDS = 8  # products
@@ -48,15 +48,12 @@ def _verdict(result: PointValidation) -> tuple[str, str]:
     products = result.products
     if len(products) == 1:
         return result.verdict.tone, "\n".join([result.verdict.sentence, *_more(products[0])])
-    lines = [f"{product.product}: {product.verdict.sentence}" for product in products]
-    if result.comparison is not None:
-        lines = [result.comparison.sentence, *lines]
+    ranking = [result.comparison.sentence] if result.comparison is not None else []
     compared = [product for product in products if product.comparison]
-    if not compared and result.comparison is not None:
-        return "neutral", "\n".join(lines)
     if not compared:
-        headline = "Without the coarse source of the products nothing shows whether downscaling helped."
-        return "neutral", "\n".join([headline, *lines])
+        missing = "Without the coarse source of the products nothing shows whether downscaling helped."
+        return "neutral", "\n".join([*ranking, missing])
+    lines = [*ranking, *(f"{product.product}: {product.verdict.sentence}" for product in products)]
     better = [p for p in compared if p.comparison["smooth"].bootstrap.pooled_r.low > 0 and p.verdict.tone != "bad"]
     better.sort(key=lambda p: -p.comparison["smooth"].bootstrap.pooled_r.value)
     names = f": {', '.join(p.product for p in better)}" if better else ""
@@ -83,18 +80,23 @@ def _more(product: ProductValidation) -> list[str]:
 
 
 def _time_and_space(product: ProductValidation) -> str:
-    """Whether a gain is one in time or one in space."""
-    summary, spatial, parts = product.station_summary, product.spatial, []
-    if not product.comparison:
-        return ""
-    gain = product.comparison["smooth"].bootstrap.station_mean_r
-    if summary["product"].stations and not math.isnan(gain.value):
-        own, smooth = (summary[source].mean["r"] for source in ("product", "smooth"))
-        parts.append(f"In time, the mean R of the stations is {difference_text(own, smooth, gain)}.")
+    """Whether agreement, or a gain, is one in time or one in space."""
+    spatial, parts = product.spatial, []
+    if product.station_summary["product"].stations:
+        own = {source: summary.mean["r"] for source, summary in product.station_summary.items()}
+        gain = product.comparison["smooth"].bootstrap.station_mean_r if product.comparison else None
+        parts.append(("In time, the mean R of the stations is", own, gain))
     if spatial is not None and spatial.periods > 1:
-        own, smooth = (spatial.mean[source] for source in ("product", "smooth"))
-        parts.append(f"In space, the mean R of the dates is {difference_text(own, smooth, Interval(own - smooth))}.")
-    return " ".join(parts)
+        parts.append(("In space, the mean R of the dates is", spatial.mean, None))
+    texts = []
+    for start, r, gain in parts:
+        if math.isnan(r["product"] - r.get("smooth", 0.0)):
+            continue
+        scores = f"{r['product']:.2f}"
+        if "smooth" in r:
+            scores = difference_text(r["product"], r["smooth"], gain or Interval(r["product"] - r["smooth"]))
+        texts.append(f"{start} {scores}.")
+    return " ".join(texts)
 
 
 def _of_products(result: PointValidation) -> list[KeyFigure]:

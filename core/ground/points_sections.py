@@ -10,8 +10,9 @@ from ..report.html import Block
 from .agreement_sections import groups, how_sure, kinds_of_r
 from .comparison import REPEATS, Interval
 from .error_section import error_parts
+from .inside_section import inside_cells
 from .results import ProductValidation
-from .station_sections import in_time, inside_cells, on_the_map, one_by_one, over_stations
+from .station_sections import in_time, on_the_map, one_by_one, over_stations
 from .wording import SOURCES, field_names
 
 _RESAMPLES = f"95\u00a0% intervals from {fmt(REPEATS)} resamples of whole stations"
@@ -77,9 +78,10 @@ def _gain(product: ProductValidation) -> list[Block]:
         + [one.median_station_gain, fmt_p(one.wilcoxon_p), one.gdown]
         for source, one in product.comparison.items()
     ]
+    columns = ["Against", "Difference of R", "Effective n", "p (Williams)", "Median gain", "p (Wilcoxon)", "GDOWN"]
     blocks.append(
         Table(
-            ["Against", "Difference of R", "Effective n", "p (Williams)", "Median gain", "p (Wilcoxon)", "GDOWN"],
+            columns,
             rows,
             "Tests of the difference on the same pairs.",
             notes="Williams: test of two correlations with the same measurements, with the effective number of pairs. "
@@ -118,7 +120,8 @@ def _all_pairs(product: ProductValidation) -> list[Block]:
     if product.comparison:
         caption = f"Left the smooth coarse source, right the map. {caption}"
     alt = "; ".join(f"{name}: R {fmt(product.pooled[source].r, 2)}" for source, name in names.items())
-    return [Figure(scatter, caption, alt), _scores(product), Text(_spread_of_stations(product))]
+    spread = _spread_of_stations(product)
+    return [Figure(scatter, caption, alt), _scores(product), *([Text(spread)] if spread else [])]
 
 
 def _scores(product: ProductValidation) -> Table:
@@ -142,13 +145,15 @@ def _scores(product: ProductValidation) -> Table:
 
 def _spread_of_stations(product: ProductValidation) -> str:
     stations = product.station_summary["product"]
-    text = (
-        f"The {plural(product.pooled['product'].n, 'pair')} are worth about {fmt(product.n_effective, 0)} independent"
-    )
-    text += " ones, since values that neighbour each other in time or space are alike."
+    text = ""
+    if product.n_effective < product.pooled["product"].n - 0.5:
+        text = (
+            f"The {plural(product.pooled['product'].n, 'pair')} are worth about {fmt(product.n_effective, 0)} "
+            "independent ones, since values that neighbour each other in time or space are alike. "
+        )
     if not stations.stations:
-        return text
+        return text.strip()
     return text + (
-        f" Half of the stations have an R of their own between {fmt(stations.lower_quartile['r'], 2)} and "
+        f"Half of the stations have an R of their own between {fmt(stations.lower_quartile['r'], 2)} and "
         f"{fmt(stations.upper_quartile['r'], 2)}; the median is {fmt(stations.median['r'], 2)}."
     )

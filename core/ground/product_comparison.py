@@ -13,11 +13,9 @@ from numpy.typing import NDArray
 from ..raster.periods import Period
 from ..report import plural
 from ..statistics import correlation
-from .comparison import PairedTest, StationBootstrap, paired_r_difference, station_bootstrap
+from .comparison import FEWEST_UNITS, PairedTest, StationBootstrap, paired_r_difference, station_bootstrap
 from .matching import Pairs
-from .metrics import NAN, Agreement, Floats, agreement, n_effective
-
-_FEWEST_STATIONS = 5
+from .metrics import NAN, Agreement, Floats, agreement, n_effective, rows_by
 
 
 @dataclass(frozen=True)
@@ -116,8 +114,7 @@ def _common(several: Sequence[Pairs]) -> list[NDArray[np.intp]]:
 def _worth(values: Sequence[Floats], observed: Floats, station: NDArray[np.intp], period: NDArray[np.intp]) -> float:
     """Effective number of pairs: the stations' together, the smallest of all products'."""
     sizes = np.zeros(len(values))
-    order = np.argsort(station, kind="stable")
-    for at in np.split(order, np.flatnonzero(np.diff(station[order])) + 1):
+    for at in rows_by(station):
         own = [n_effective(product[at], observed[at], period[at]) for product in values]
         sizes += [len(at) if math.isnan(size) else size for size in own]
     return float(sizes.min())
@@ -125,12 +122,7 @@ def _worth(values: Sequence[Floats], observed: Floats, station: NDArray[np.intp]
 
 def _mean_r(values: Floats, observed: Floats, group: NDArray[np.intp], min_pairs: int) -> float:
     """Mean of the R within each group of at least `min_pairs` pairs."""
-    order = np.argsort(group, kind="stable")
-    r = [
-        correlation(values[at], observed[at])
-        for at in np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
-        if len(at) >= min_pairs
-    ]
+    r = [correlation(values[at], observed[at]) for at in rows_by(group) if len(at) >= min_pairs]
     known = [value for value in r if not math.isnan(value)]
     return float(np.mean(known)) if known else NAN
 
@@ -138,11 +130,11 @@ def _mean_r(values: Floats, observed: Floats, group: NDArray[np.intp], min_pairs
 def _sentence(scores: Sequence[CommonScores], best: int, duels: Sequence[Duel], n: int) -> str:
     top = scores[best]
     if math.isnan(top.pooled.r):
-        return f"On their {n} common pairs none of the products can be correlated with the stations."
+        return f"On their {n:,} common pairs none of the products can be correlated with the stations."
     stations = duels[0].bootstrap.stations if duels else 0
-    on = f"on the {n} pairs that all products share"
+    on = f"on the {n:,} pairs that all products share"
     start = f"{top.product} has the highest R, {top.pooled.r:.2f} {on}"
-    if stations < _FEWEST_STATIONS:
+    if stations < FEWEST_UNITS:
         return f"{start}; {plural(stations, 'station')} cannot tell whether that is more than chance."
     beaten = [duel.other for duel in duels if duel.better]
     open_ = [duel.other for duel in duels if not duel.better]

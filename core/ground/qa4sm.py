@@ -76,5 +76,9 @@ def qa4sm_row(row: StationRow) -> dict[str, str | int | float]:
         drawn = row.drawn.get(key)
         columns[f"{name}_boot_low"] = drawn.low if drawn else float("nan")
         columns[f"{name}_boot_high"] = drawn.high if drawn else float("nan")
-    columns.update({kind.lower().replace(" ", "_"): label for kind, label in row.classes.items()})
+    # A layer's fields differ by more than their case.
+    taken = {name.lower() for name in columns}
+    for kind, label in row.classes.items():
+        name = kind.lower().replace(" ", "_")
+        columns[f"class_{name}" if name in taken else name] = label
     return columns

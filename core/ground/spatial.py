@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..statistics import correlation
-from .comparison import REPEATS, Interval, percentile_interval, station_bootstrap
+from .comparison import FEWEST_UNITS, REPEATS, Interval, percentile_interval, station_bootstrap
 from .matching import Pairs
-from .metrics import Floats
+from .metrics import Floats, rows_by
 
 _MIN_CELLS = 3
-_FEWEST_STATIONS = 5
 _DRAWS = 500
 _DATES = 200
 
@@ -67,8 +66,7 @@ def spatial_agreement(
     pairs: Pairs, series: dict[str, Floats], min_pairs: int, seed: int = 0
 ) -> SpatialAgreement | None:
     rows, kept = [], []
-    order = np.argsort(pairs.period, kind="stable")
-    for at in np.split(order, np.flatnonzero(np.diff(pairs.period[order])) + 1):
+    for at in rows_by(pairs.period):
         if len(at) >= min_pairs:
             r = {source: correlation(values[at], pairs.observed[at]) for source, values in series.items()}
             period = pairs.periods[pairs.period[at[0]]]
@@ -167,7 +165,7 @@ def _over_stations(
     values = {source: float(np.mean(own)) for source, own in r.items()}
     used, number = np.unique(pairs.station, return_inverse=True)
     count = len(used)
-    if count < _FEWEST_STATIONS:
+    if count < FEWEST_UNITS:
         return {source: Interval(value) for source, value in values.items()}
     weights = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=_DRAWS).astype(float)
     # The choice of stations shows on some dates as well as on all.

@@ -13,7 +13,7 @@ from ..statistics import is_constant
 from .anomaly_scores import AnomalyScores
 from .bootstrap import block_bootstrap, block_length
 from .matching import NO_DATE, Pairs
-from .metrics import METRICS, NAN, Agreement, Floats, agreement, n_effective
+from .metrics import METRICS, NAN, Agreement, Floats, agreement, n_effective, rows_by
 from .qa4sm import NO_METRIC, NO_OVERLAP, NO_PLACE, OK, TOO_FEW
 from .results import StationRow, StationSummary
 from .significance import significance
@@ -31,8 +31,7 @@ def station_rows(
     """One row per station with pairs; `classes` hold a label per station of `pairs.stations`."""
     time = np.array([0 if p is None else p.ordinals()[0] for p in pairs.periods], dtype=float)
     rows = []
-    order = np.argsort(pairs.station, kind="stable")
-    for at in np.split(order, np.flatnonzero(np.diff(pairs.station[order])) + 1):
+    for at in rows_by(pairs.station):
         progress.check()
         k, observed = int(pairs.station[at[0]]), pairs.observed[at]
         when = time[pairs.period[at]]

@@ -1,4 +1,4 @@
-"""The sections of a validation report about stations: in time, on the map, against each other, inside coarse cells."""
+"""The sections of a validation report about stations: in time, on the map, against each other."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from ..report.html import Block
 from .comparison import Interval
 from .metrics import R_CLASSES
 from .results import ProductValidation, StationRow
-from .wording import field_names, filled, interval_cell, interval_text
+from .wording import field_names, filled, interval_cell
 
 _PANELS = 6
+_MANY_PERIODS = 120
+_ROWS, _ENDS = 60, 20
 
 
 def in_time(product: ProductValidation) -> list[Block]:
@@ -69,99 +71,47 @@ def over_stations(product: ProductValidation, min_pairs: int) -> list[Block]:
     spatial = product.spatial
     if spatial is None:
         return [Text(f"No period has {min_pairs} stations or more that differ: there is no R over the stations.")]
+    if spatial.periods == 1:
+        return []  # that of all pairs
     names = field_names(product)
     counts = [count for _, count, _ in spatial.rows]
     span = str(min(counts)) if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
     periods = plural(spatial.periods, "period")
+    means = "; ".join(
+        f"{name}: mean R {fmt(spatial.mean[source], 2)}, median {fmt(spatial.median[source], 2)}"
+        for source, name in names.items()
+    )
     blocks: list[Block] = [
         Text(
             "Within one period, R over the stations tells whether the map knows which places are wetter; changes in "
-            "time play no part."
-        ),
-        Table(
-            ["Field", "Mean R", "Median R"],
-            [[name, spatial.mean[source], spatial.median[source]] for source, name in names.items()],
-            f"R over the stations ({span}) within a period: mean and median of {periods}.",
-            digits=2,
-        ),
+            f"time play no part. Over {span} stations in {periods}: {means}."
+        )
     ]
     middles = {label: _middle(product, k) for k, label in enumerate(product.periods)}
     dates = [middles.get(label) for label, _, _ in spatial.rows]
-    if len(dates) > 2 and all(dates):
+    known = [date for date in dates if date is not None]
+    if len(dates) > 2 and len(known) == len(dates):
         shown = {source: name for source, name in names.items() if source != "coarse"}
         lines = {name: [r[source] for _, _, r in spatial.rows] for source, name in shown.items()}
         caption = "R over the stations, period by period. With few stations, single periods scatter widely."
-        blocks.append(Figure(charts.series(dates, lines, ylabel="R"), caption, caption))
+        if len(known) > _MANY_PERIODS:
+            known, lines = by_month(known, lines)
+            caption = "R over the stations within a period, means by month."
+        blocks.append(Figure(charts.series(known, lines, ylabel="R"), caption, means))
     return blocks
 
 
-def inside_cells(product: ProductValidation) -> list[Block]:
-    """Agreement between stations of the same coarse cell: the proof of downscaling, or why it cannot be given."""
-    why = (
-        "Stations that share a coarse cell give the only direct proof of downscaling: the cell has one value for them "
-        "all, so what ranks them right was added inside the cell. From map and measurements alike, the mean over the "
-        "cell's stations in the same period is subtracted; what is left is correlated."
-    )
-    inside = product.inside_cell
-    if inside is None:
-        missing = (
-            "Here fewer than three coarse cells hold two stations or more in the same period, so this proof cannot be "
-            "given. Scores over all pairs can rise without a single right detail inside a cell."
-        )
-        return [Text(f"{why}\n\n{missing}")]
-    r, gain = inside.product_r, inside.gain_over_smooth
-    outcome = "Whether the detail inside the cells is right cannot be told from these stations."
-    if r.excludes_zero:
-        outcome = f"The detail inside the cells is {'real' if r.value > 0 else 'wrong more often than right'}."
-        if r.value > 0 and not gain.low > 0:
-            outcome = (
-                "The detail inside the cells is real, but these stations do not show that it is more than what "
-                "interpolation of the coarse source gives."
-            )
-    numbers = (
-        f"R is {fmt(r.value, 2)} ({interval_text(r)}, from resamples of whole cells) over {fmt(inside.n)} values of "
-        f"{inside.stations} stations in {inside.cells} cells; the difference to the smooth source is "
-        f"{fmt(gain.value, 2, signed=True)} ({interval_text(gain)})."
-    )
-    names = field_names(product)
-    rows: list[list[Any]] = [
-        [names[source], inside.r[source], won.right, won.pairs, 100 * won.share.value, _percent_interval(won.share)]
-        for source, won in inside.ranking.items()
-    ]
-    rows.append([names["coarse"], 0.0, None, None, 50.0, None])
-    table = Table(
-        ["Field", "R inside cells", "Ranked right", "Of pairs", "Share %", "95\u00a0% interval %"],
-        rows,
-        "Stations of the same coarse cell and period: R of their differences, and how often the wetter one is the "
-        "wetter one on the map too.",
-        digits=[0, 2, 0, 0, 0, 0],
-        notes="The cell value is the same for all stations of a cell: R 0 and a share of 50\u00a0% by construction.",
-    )
-    return [Text(f"{why}\n\n{ranking_answer(product)}\n\n{outcome} {numbers}"), table]
-
-
-def ranking_answer(product: ProductValidation) -> str:
-    """Whether the map ranks the stations inside one coarse cell right; empty where that cannot be asked."""
-    inside = product.inside_cell
-    if inside is None or not inside.ranking["product"].pairs:
-        return ""
-    won = inside.ranking["product"]
-    share, interval = won.share, _percent_interval(won.share)
-    text = (
-        f"The map ranks stations inside one coarse cell right in {fmt(won.right, 0)} of {plural(won.pairs, 'pair')} "
-        f"({100 * share.value:.0f}\u00a0%"
-    )
-    if interval is None:
-        return f"{text}; chance is 50\u00a0%)."
-    judged = "no better than chance"
-    if share.low > 0.5:
-        judged = "better than chance"
-    elif share.high < 0.5:
-        judged = "worse than chance"
-    smooth = f"{100 * inside.ranking['smooth'].share.value:.0f}\u00a0%"
-    return (
-        f"{text}, 95\u00a0% interval {interval}\u00a0%; chance is 50\u00a0%, the smooth source has {smooth}): {judged}."
-    )
+def by_month(dates: list[dt.date], lines: dict[str, list[float]]) -> tuple[list[dt.date], dict[str, list[float]]]:
+    """Means of the known values of each calendar month, dated to its 15th."""
+    month = np.array([date.replace(day=15) for date in dates], dtype="datetime64[D]")
+    months, number = np.unique(month, return_inverse=True)
+    means = {}
+    for name, values in lines.items():
+        known = np.isfinite(values)
+        with np.errstate(invalid="ignore"):
+            total = np.bincount(number, np.where(known, values, 0.0)) / np.bincount(number, known)
+        means[name] = total.tolist()
+    return months.tolist(), means
 
 
 def _merit(row: StationRow) -> float:
@@ -219,7 +169,17 @@ def _station_table(product: ProductValidation) -> Table:
     columns += ["ubRMSE", "Bias", "Remark"]
     digits = [0, 0, 0, 2, 2, 2, 2, 2, 3, 3, 0]
     rows: list[list[Any]] = []
-    for row in product.stations:
+    stations, caption = product.stations, "The stations one by one; ubRMSE and bias in m³/m³."
+    if len(stations) > _ROWS:
+        ranked = sorted((row for row in stations if row.used), key=lambda row: -_merit(row)) or list(stations)
+        chosen = ranked if len(ranked) <= 2 * _ENDS else [*ranked[:_ENDS], *ranked[-_ENDS:]]
+        stations = tuple(chosen)
+        caption = (
+            f"{len(stations)} of {len(product.stations)} stations, those with the largest and with the smallest "
+            f"{'gain of R over the smooth source' if product.comparison else 'R'}; all are in the CSV and JSON files. "
+            "ubRMSE and bias in m³/m³."
+        )
+    for row in stations:
         score, smooth = row.scores["product"], row.scores.get("smooth")
         rows.append(
             [row.station, row.n, row.n_effective, score.r, interval_cell(Interval(score.r, *score.r_ci))]
@@ -232,13 +192,7 @@ def _station_table(product: ProductValidation) -> Table:
     return Table(
         shown,
         [[row[j] for j in kept] for row in rows],
-        "The stations one by one; ubRMSE and bias in m³/m³.",
+        caption,
         digits=[digits[j] for j in kept],
         notes="Stations with a remark do not enter the means over stations." if "Remark" in shown else "",
     )
-
-
-def _percent_interval(share: Interval) -> str | None:
-    if math.isnan(share.low):
-        return None
-    return f"{100 * share.low:.0f}\u00a0to\u00a0{100 * share.high:.0f}"

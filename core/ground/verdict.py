@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 
 from ..report import plural
-from .comparison import REPEATS
+from .comparison import FEWEST_UNITS, REPEATS
 from .metrics import Agreement
 from .results import Comparison, StationRow, Verdict
 from .wording import difference_text
 
-_STATIONS_FOR_A_VERDICT = 5
 # The tone by R and whether ubRMSE grew, and how the two are joined: an error that contradicts R makes the
 # verdict milder, a larger error without a better R is harm.
 _WITH_ERROR = {
@@ -31,7 +30,7 @@ def verdict(
 ) -> Verdict:
     product = pooled["product"]
     place = "point" if all(row.n == 1 for row in rows) else "station"
-    where = f"{product.n} pairs at {plural(len(rows), place)}"
+    where = f"{product.n:,} pairs at {plural(len(rows), place)}"
     if math.isnan(product.r):
         return Verdict(
             "neutral",
@@ -39,9 +38,14 @@ def verdict(
             f"map or observations do not vary over the {where}.",
         )
     if not comparison:
+        agrees = (
+            "does not agree with the stations beyond chance:"
+            if product.r_ci[0] <= 0
+            else "agrees with the stations with"
+        )
         return Verdict(
             "neutral",
-            f"The {cell_size} map agrees with the stations with R {product.r:.2f} and ubRMSE "
+            f"The {cell_size} map {agrees} R {product.r:.2f}{_interval(product)} and ubRMSE "
             f"{product.ubrmse:.3f} m3/m3 on {where}; without its coarse source nothing shows whether "
             "downscaling helped.",
         )
@@ -54,7 +58,7 @@ def verdict(
         )
     gain = draws.pooled_r
     scores = f"R {difference_text(product.r, smooth.r, gain, f' on the same {where}')}"
-    if draws.stations < _STATIONS_FOR_A_VERDICT or math.isnan(gain.low):
+    if draws.stations < FEWEST_UNITS or math.isnan(gain.low):
         return Verdict(
             "neutral",
             f"{plural(draws.stations, 'station')} cannot tell whether the {cell_size} map agrees better "
@@ -75,6 +79,11 @@ def verdict(
         tone,
         f"The {cell_size} map agrees {word} with the stations than its smooth coarse source: {scores}{tail}.",
     )
+
+
+def _interval(score: Agreement) -> str:
+    low, high = score.r_ci
+    return "" if math.isnan(low) else f" (95 % interval {low:.2f} to {high:.2f})"
 
 
 def design(baseline: bool) -> str:

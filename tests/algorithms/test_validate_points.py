@@ -36,7 +36,9 @@ def test_classes_several_products_and_the_station_table(
     assert comparison["best"] == "truth_1km" and comparison["sentence"].startswith("truth_1km has the highest R")
     assert comparison["duels"][0]["bootstrap"]["pooled_r"]["low"] > 0
     kinds = {group["kind"] for group in data["products"][0]["groups"]}
-    assert "Class of the raster" in kinds and "Station" in kinds
+    # Names of stations are no classes.
+    assert "Class of the raster" in kinds and "Station" not in kinds
+    assert any(note.startswith("Station has 40 different values") for note in data["notes"])
     with open(tmp_path / "r.csv", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     assert {row["product"] for row in rows} == {"product", "truth_1km"}

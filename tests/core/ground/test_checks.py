@@ -110,6 +110,34 @@ def test_repeated_rows_and_shared_places_are_told():
     assert station_notes(clean_observations(*map(list, zip(*rows[2:])), wkt_of(32633))) == ()
 
 
+def test_odd_products_and_sources_are_told(tmp_path, degrees):
+    path = write(tmp_path / "map.tif", degrees)
+    points = observed([30.2, 31.3, 32.1], [40.1, 40.8, 39.2], degrees.crs_wkt)
+    with pytest.raises(InputError, match="map.tif is given as the map and as its own coarse source"):
+        validate_points([path], points, [path])
+    assert len(validate_points([path, path], points).products) == 1
+    for folder in ("a", "b"):
+        (tmp_path / folder / "out").mkdir(parents=True)
+        write(tmp_path / folder / "out" / "map.tif", degrees)
+    both = [tmp_path / folder / "out" / "map.tif" for folder in ("a", "b")]
+    assert [product.name for product in find_products(both)] == ["map", "map (2)"]
+    with pytest.raises(InputError, match="Only 24 pairs of map .* or lower the fewest pairs of a station"):
+        validate_points([path], points, min_pairs=30)
+    with pytest.raises(InputError, match="No pairs of map"):
+        validate_points([path], observed([0.0], [0.0], degrees.crs_wkt))
+
+
+def test_values_that_are_no_classes_are_told(tmp_path):
+    path = write(tmp_path / "map.tif")
+    x, y = GRID.x_centres()[[0, 1, 2, 3]], GRID.y_centres()[[0, 1, 2, 3]]
+    x, y = np.repeat(x, 4) + np.tile(np.arange(4) * 200.0, 4), np.repeat(y, 4)
+    labels = {"Cover": ["wet"] * 6 + ["dry"] * 6 + [""] * 4, "Name": [f"n{k}" for k in range(16)]}
+    result = validate_points([path], observed(x, y, GRID.crs_wkt), station_classes=labels)
+    assert {group.kind for group in result.products[0].groups} == {"Cover"}
+    assert "Cover is unknown at 4 of 16 stations." in result.notes
+    assert any(note.startswith("Name has 16 different values at 16 stations") for note in result.notes)
+
+
 def test_several_variables_of_a_stack_are_products_with_their_depths(tmp_path):
     bands = [Band(name, period, "m3/m3") for name in ("sm_surface", "sm_rootzone") for period in DAYS]
     with StackWriter(tmp_path / "l4.tif", GRID, bands) as writer:

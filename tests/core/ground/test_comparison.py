@@ -107,7 +107,8 @@ def test_station_bootstrap_depends_on_the_seed_only_and_needs_stations(rng):
     a, b, station = y + rng.normal(size=60), y + rng.normal(size=60), np.repeat(np.arange(12), 5)
     assert station_bootstrap(a, b, y, station, seed=1) == station_bootstrap(a, b, y, station, seed=1)
     assert station_bootstrap(a, b, y, station, seed=1) != station_bootstrap(a, b, y, station, seed=2)
-    assert math.isnan(station_bootstrap(a, b, y, np.repeat([0, 1], 30)).pooled_r.low)
+    for few, some in ((2, True), (4, True), (5, False)):
+        assert math.isnan(station_bootstrap(a, b, y, np.arange(60) % few).pooled_r.low) == some
     with pytest.raises(InputError, match="complete pairs"):
         station_bootstrap([np.nan], [1.0], [1.0], ["a"])
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from soilmoisture.core.errors import InputError
 from soilmoisture.core.ground.anomalies import anomalies
 from soilmoisture.core.ground.anomaly_scores import anomaly_scores
 from soilmoisture.core.ground.groups import group_scores, point_classes, raster_classes
@@ -118,7 +119,7 @@ def test_short_records_are_told():
     pairs = pairs_of(days, values, values)
     assert "span 39 days" in anomaly_scores(pairs, series_of(pairs), 5).reason
     few = pairs_of(days[:5], values[:5], values[:5])
-    assert "5 periods are too few" in anomaly_scores(few, series_of(few), 5).reason
+    assert "Fewer than 10 dates" in anomaly_scores(few, series_of(few), 5).reason
     undated = pairs_of([None], values[:1], values[:1])
     assert "Without dates" in anomaly_scores(undated, series_of(undated), 5).reason
     sparse = np.full((90, 3), np.nan)
@@ -201,6 +202,11 @@ def test_classes_of_a_raster_and_of_a_table(tmp_path):
     assert raster_classes(tmp_path / "lc.tif", points) == ("class 10", "class 12", "", "")
     labels, note = point_classes(points, [*x, x[0], x[0] + 1], [*y, y[0], y[0]], ["u", "v", "w", "z", "q", "u"])
     assert labels == ("u", "v", "w", "z") and "1 stations have rows of several classes" in note
+    # The rows of a station without values are no votes for the station next to it.
+    labels, note = point_classes(points, [x[0], x[0] + 500, x[0] + 500], [y[0]] * 3, ["u", "far", "far"])
+    assert labels == ("u", "", "", "") and not note
+    with pytest.raises(InputError, match="lc.tif has no class at any station"):
+        raster_classes(tmp_path / "lc.tif", clean_observations(["a"], x[3:], y[3:], None, [0.2], FINE.crs_wkt))
 
 
 def several():

@@ -63,6 +63,9 @@ def test_the_soil_moisture_band_is_found(tmp_path):
     assert chosen(Band("rootzone", AUGUST[0]), Band("surface", AUGUST[0]), band_name="surface") == [2]
     with pytest.raises(InputError, match="rootzone, surface: say which"):
         chosen(Band("rootzone", AUGUST[0]), Band("surface", AUGUST[0]))
+    assert chosen(Band("soil_moisture_sca", AUGUST[0]), Band("water_content", AUGUST[0])) == [1]
+    with pytest.raises(InputError, match="bands holds ndvi, not soil moisture"):
+        chosen(Band("ndvi", AUGUST[0]))
     with pytest.raises(InputError, match="no band 'sm'"):
         chosen(Band("rootzone", AUGUST[0]), band_name="sm")
 

@@ -11,7 +11,6 @@ from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
 from soilmoisture.core.ground.metrics import (
     R_CLASSES,
-    Agreement,
     agreement,
     n_effective,
     n_effective_in_space,

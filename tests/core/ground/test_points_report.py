@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 from osgeo import osr
 
+from soilmoisture.core.ground.comparison import Interval
 from soilmoisture.core.ground.matching import Pairs
 from soilmoisture.core.ground.points import score_pairs
 from soilmoisture.core.ground.points_report import points_report
 from soilmoisture.core.ground.results import PointValidation
+from soilmoisture.core.ground.station_sections import by_month
 from soilmoisture.core.ground.verdict import design
+from soilmoisture.core.ground.wording import difference_text
 from soilmoisture.core.raster.grid import ease_grid
 from soilmoisture.core.raster.periods import day
 from soilmoisture.core.report import Figure, Table, Text, render_json, write_report
@@ -266,3 +269,59 @@ def test_stations_in_degrees_and_in_feet_are_drawn(words):
             row.__dict__.update(x=row.x / 1e6 if code == 4326 else row.x, y=row.y / 1e6 if code == 4326 else row.y)
         text = words(points_report(result))
         assert ("Longitude" in text) == (code == 4326) and reference.GetName() in text
+
+
+def test_the_verdict_tells_time_from_space_and_names_the_smooth_source():
+    result = validation(make_pairs())
+    product, lines = result.products[0], points_report(result).verdict.splitlines()
+    smooth = product.inside_cell.ranking["smooth"].share.value
+    assert f"the smooth source has {100 * smooth:.0f}\u00a0%" in lines[1]
+    gain = product.comparison["smooth"].bootstrap.station_mean_r
+    assert lines[2].startswith("In time, the mean R of the stations is") and f"{gain.value:+.2f}" in lines[2]
+    assert "In space, the mean R of the dates is" in lines[2]
+
+
+def test_differences_never_look_like_zero_or_like_another_sum():
+    assert difference_text(0.8747, 0.8457, Interval(0.029, 0.008, 0.048)) == (
+        "0.875 against 0.846 (difference +0.029, 95 % interval 0.008 to 0.048)"
+    )
+    assert difference_text(0.8, 0.7, Interval(0.1, 0.02, 0.2)) == (
+        "0.80 against 0.70 (difference +0.10, 95 % interval 0.02 to 0.20)"
+    )
+    assert difference_text(0.8, 0.7, Interval(0.1, 0.004, 0.2)).endswith("interval 0.004 to 0.200)")
+    assert difference_text(0.8, 0.7, Interval(0.1), " there") == "0.80 against 0.70 there (difference +0.10)"
+
+
+def test_one_date_has_no_second_r_in_space(words):
+    report = points_report(validation(make_pairs(stations=40, periods=PERIODS[:1])))
+    words(report)
+    assert "Agreement in space" not in headings(report)
+    kinds = [row[0] for t in tables(report) if t.columns[0] == "R" for row in t.rows]
+    assert kinds == ["All pairs: time and space mixed", "Inside coarse cells"]
+
+
+def test_many_stations_and_dates_stay_readable(words):
+    days = tuple(day(dt.date(2019, 1, 1) + dt.timedelta(days=k)) for k in range(130))
+    result = validation(make_pairs(stations=70, periods=days))
+    report = points_report(result)
+    words(report)
+    (table,) = (t for t in tables(report) if t.columns[0] == "Station")
+    gains = {row.station: row.gain["smooth"] for row in result.products[0].stations}
+    ordered = sorted(gains, key=lambda name: -gains[name])
+    assert [row[0] for row in table.rows] == [*ordered[:20], *ordered[-20:]] and "40 of 70 stations" in table.caption
+    assert len(report.main_table.rows) == 70
+    assert any("means by month" in figure.caption for figure in figures(report))
+    dates = [span.start for span in days]
+    values = np.arange(130.0).tolist()
+    middles, means = by_month(dates, {"a": [math.nan, *values[1:]]})
+    assert middles == [dt.date(2019, month, 15) for month in range(1, 6)]
+    expected = [np.mean([v for d, v in zip(dates[1:], values[1:]) if d.month == m]) for m in range(1, 6)]
+    assert means["a"] == pytest.approx(expected)
+
+
+def test_a_class_does_not_take_the_place_of_a_score():
+    pairs = make_pairs(stations=6)
+    product = score_pairs(pairs, FINE.crs_wkt, station_classes={"Station": list("aabbaa"), "R": list("ccddcc")})
+    row = product.stations[2].flat()
+    assert row["station"] == "s02" and row["class_station"] == "b" and row["class_r"] == "d"
+    assert row["R"] == product.stations[2].scores["product"].r

@@ -23,7 +23,8 @@ from soilmoisture.core.ground.rain_response.response import (
     mean_of,
 )
 from soilmoisture.core.ground.rain_response.results import CURVES, RainOptions
-from soilmoisture.core.ground.rain_response.run import Places, rain_response
+from soilmoisture.core.ground.rain_response.run import rain_response
+from soilmoisture.core.ground.rain_response.sites import Places
 from soilmoisture.core.ground.rasters.zones import Zones
 from soilmoisture.core.raster.grid import Grid, ease_grid, wkt_of
 from soilmoisture.core.raster.periods import Period, day, month_of
@@ -169,6 +170,30 @@ def test_a_bucket_follows_its_rain_at_once_and_a_late_one_late(weather, places, 
     assert "on day 0." in text and rain_report(found).tone == "good"
 
 
+@pytest.mark.parametrize(("shift", "said"), [(-1, "1 day before"), (0, ""), (1, ""), (4, "4 days after")])
+def test_dates_that_are_shifted_are_told(weather, places, words, tmp_path, shift, said):
+    moved = [day(FIRST + dt.timedelta(days=k + shift)) for k in range(DAYS)]
+    maps = write(tmp_path / "moved.tif", RAIN_GRID, bucket(weather["rain"]), moved)
+    text = words(rain_report(rain_response(weather["layers"], maps, where=places)))
+    assert ("climbs most" in text) == bool(said) and said in text
+
+
+def test_the_verdict_speaks_of_the_rain_at_once(weather, places, words):
+    """Late by two days: the highest of all lags is no answer to the rain."""
+    result = rain_response(weather["layers"], weather["late"], where=places)
+    at_once = np.median([max(place.curve(CURVES[1]).r[:2]) for place in result.places])
+    assert result.places[0].best(CURVES[1])[1] == 2 and at_once < 0.3
+    assert f"median R = {at_once:.2f}".replace("-", "−") in words(rain_report(result))
+
+
+def test_the_table_names_each_correlation_rightly(weather, places):
+    result = rain_response(weather["layers"], weather["maps"], where=places)
+    table = rain_report(result).sections[-2].blocks[-1]
+    row = dict(zip(table.columns, table.rows[0]))
+    for column, curve in (("R of soil moisture", CURVES[0]), ("R of changes", CURVES[1]), ("R with API", CURVES[2])):
+        assert row[column] == result.places[0].best(curve)[0], column
+
+
 def test_soil_moisture_that_does_not_hear_the_rain_says_so(weather, places, words):
     found = rain_response(weather["layers"], weather["deaf"], where=places)
     assert sum(bool(place.answers) for place in found.places) <= 2
@@ -220,12 +245,15 @@ def test_months_of_rates_and_amounts_are_the_same_rain(tmp_path, places, words):
     sums = write(tmp_path / "sums.tif", RAIN_GRID, amount, months, "rain", "mm")
     rates = write(tmp_path / "rates.tif", RAIN_GRID, amount / lengths, months, "rain", "mm/day")
     maps = write(tmp_path / "sm.tif", RAIN_GRID, moisture, months)
-    found = [rain_response(layers, maps, where=places) for layers in (sums, rates)]
+    named = write(tmp_path / "named.tif", RAIN_GRID, amount, months, "rain", "mm/month")
+    found = [rain_response(layers, maps, where=places) for layers in (sums, rates, named)]
     assert found[0].step == "month" and found[0].method == "months" and found[0].places[0].events is None
-    for a, b in zip(found[0].places, found[1].places):
+    for a, b, c in zip(*(one.places for one in found)):
         assert a.raw[CURVES[0]].r == pytest.approx(b.raw[CURVES[0]].r, abs=1e-5)
+        assert a.raw[CURVES[0]].r == pytest.approx(c.raw[CURVES[0]].r, abs=1e-12)
         assert len(a.raw[CURVES[0]].r) == 4 and a.anomaly[CURVES[0]].best == 0
-    assert "median, at lag 0" in words(rain_report(found[0]))
+    text = words(rain_report(found[0]))
+    assert "median, at lag 0" in text and "Soil moisture (sm) follows the rain at 9 of 9 places" in text
 
 
 def test_rain_that_ends_at_fifty_degrees_is_told(tmp_path):

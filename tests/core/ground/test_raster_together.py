@@ -9,8 +9,10 @@ import pytest
 from osgeo import gdal, osr
 
 from soilmoisture.core.errors import InputError
+from soilmoisture.core.ground.observations import clean_observations
 from soilmoisture.core.ground.rasters.area_mean import AreaMean, project_axes
 from soilmoisture.core.ground.rasters.common_time import shared_periods
+from soilmoisture.core.ground.rasters.places import station_periods
 from soilmoisture.core.ground.rasters.source import opened_sources
 from soilmoisture.core.ground.rasters.together import bring_together
 from soilmoisture.core.progress import Progress
@@ -207,13 +209,32 @@ def test_units_and_grids_of_one_source_must_agree(tmp_path):
         assert source.read(0, 0, 1, 0, 1) == pytest.approx(0.2) and "percent" in next(iter(source.notes))
 
 
+def test_a_reading_stands_for_the_days_until_the_next():
+    """Means of months with one date each fill their months; three days of daily readings do not fill one."""
+    months = [month_of(dt.date(2021, m, 1)) for m in range(1, 7)]
+    rows = [("monthly", dt.date(2021, m, 15), 0.1 * m) for m in range(1, 6)]
+    rows += [("daily", dt.date(2021, m, d), 0.2) for m in (1, 2) for d in range(1, 21 if m == 1 else 4)]
+    rows += [("single", dt.date(2021, 3, 3), 0.3)]
+    names, dates, values = zip(*rows)
+    observations = clean_observations(names, [0.0] * len(rows), [0.0] * len(rows), dates, values, UTM, unit="m3/m3")
+    got = station_periods(observations, months, 0.3)
+    nan = np.nan
+    assert observations.places()[0].tolist() == ["daily", "monthly", "single"]
+    assert got[:, 0] == pytest.approx([0.2, nan, nan, nan, nan, nan], nan_ok=True)
+    assert got[:, 1] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, nan], nan_ok=True)
+    assert np.isnan(got[:, 2]).all()
+
+
 def test_places_that_do_not_overlap_are_told(tmp_path):
     here, there = ease_grid(9, 200, 2700, 3, 4), ease_grid(9, 400, 100, 3, 4)
     given = [
         ("product", [write(tmp_path / "here.tif", here, [0.2], days(1))]),
         ("reference", [write(tmp_path / "there.tif", there, [0.2], days(1))]),
     ]
-    with opened_sources(given) as sources, pytest.raises(InputError, match="do not overlap"):
+    with (
+        opened_sources(given) as sources,
+        pytest.raises(InputError, match=r"The product \(here\) and the reference \(there\) do not overlap"),
+    ):
         bring_together(sources, 0.3, 0.5)
 
 

@@ -10,11 +10,12 @@ import pytest
 
 from soilmoisture.core.errors import InputError
 from soilmoisture.core.ground.observations import clean_observations
+from soilmoisture.core.ground.triple_collocation.at_stations import collocate_stations
 from soilmoisture.core.ground.triple_collocation.estimate import collocate_series, from_covariances, triple_collocation
 from soilmoisture.core.ground.triple_collocation.independence import Origin, dependence
 from soilmoisture.core.ground.triple_collocation.report import triple_report
 from soilmoisture.core.ground.triple_collocation.results import TripleOptions
-from soilmoisture.core.ground.triple_collocation.triple import collocate_maps, collocate_stations
+from soilmoisture.core.ground.triple_collocation.triple import collocate_maps
 from soilmoisture.core.raster.grid import ease_grid
 from soilmoisture.core.raster.periods import day
 from soilmoisture.core.raster.stack import Band, Stack, StackWriter
@@ -199,6 +200,24 @@ def test_a_child_and_its_parent_are_not_independent(planted, tmp_path, words):
 def test_what_names_and_tags_say_about_independence(first, second, said):
     found = dependence([first, second])
     assert (said is None and not found) or (said is not None and said in found[0].text)
+
+
+def test_few_estimates_rank_nothing(planted, tmp_path, words):
+    """A product of noise leaves estimates in few pixels, whose medians look fine."""
+    truth, first, second, _ = planted
+    noise = np.random.default_rng(4).normal(0.25, 0.03, truth.shape)
+    products = [write(tmp_path / f"{k}.tif", fields) for k, fields in enumerate((first, second, noise))]
+    result = collocate_maps(*products, tmp_path / "out.tif")
+    assert 0 < result.counts.estimated < 0.5 * result.counts.seen
+    text = words(triple_report(result))
+    assert "so the products cannot be ranked" in text and "is closest to the truth" not in text
+    assert f"{result.counts.no_signal} with no common signal" in text
+
+
+def test_a_product_that_never_changes_is_told(planted, products, tmp_path):
+    constant = write(tmp_path / "still.tif", np.full_like(planted[0], 0.25))
+    with pytest.raises(InputError, match="still is constant in time"):
+        collocate_maps(products[0], constant, products[2], tmp_path / "out.tif")
 
 
 def test_nearly_equal_products_are_told(planted, tmp_path):

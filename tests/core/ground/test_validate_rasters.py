@@ -8,10 +8,21 @@ import math
 import numpy as np
 import pytest
 from osgeo import ogr
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, uniform_filter, zoom
 
 from soilmoisture.core.errors import Cancelled, InputError
-from soilmoisture.core.ground.rasters.detail import CONFIRMED, NOISE, NOT_CONFIRMED, STRUCTURE, high_pass, texture
+from soilmoisture.core.ground.rasters.detail import (
+    BLOCKS,
+    CHANGING,
+    CONFIRMED,
+    MIXED,
+    NOISE,
+    NOT_CONFIRMED,
+    SMOOTH,
+    STRUCTURE,
+    high_pass,
+    texture,
+)
 from soilmoisture.core.ground.rasters.moments import resampled, scores_of, series_scores, sums_of
 from soilmoisture.core.ground.rasters.report import raster_report
 from soilmoisture.core.ground.rasters.results import RasterOptions
@@ -120,7 +131,7 @@ def test_with_a_coarse_reference_the_detail_can_be_noise_but_not_right(world, tm
     assert "looks like noise" in words(raster_report(noisy))
     # Without the coarse source nothing is said about downscaling.
     assert good.gain is None and good.tone == "neutral"
-    assert "without its coarse source nothing shows" in words(raster_report(good))
+    assert "no coarse source was given, so this says nothing about downscaling" in words(raster_report(good))
     # A coarse source as coarse as the reference is averaged, not interpolated.
     third = validate_rasters(world["good"], world["coarse"], tmp_path / "c.tif", _copy(world, tmp_path))
     assert not third.smooth and third.pooled.r_baseline == pytest.approx(1.0, abs=1e-9)
@@ -165,7 +176,8 @@ def test_intervals_cover_zero_about_as_often_as_they_say():
 def test_a_variogram_of_white_noise_is_all_nugget_and_of_a_smooth_field_none():
     random = np.random.default_rng(1)
     noise = random.normal(0, 1, (4, 80, 80))
-    smooth = np.stack([gaussian_filter(one, 5) for one in noise])
+    field = gaussian_filter(noise[0], 2)
+    smooth = np.stack([field + 0.1 * gaussian_filter(one, 2) for one in noise])
     flat, curved = texture("noise", noise, 1.0, 9), texture("smooth", smooth, 1.0, 9)
     assert flat.nugget == pytest.approx(1.0, abs=0.05) and flat.kind == NOISE
     assert flat.variogram[0] == pytest.approx(1.0, abs=0.05)
@@ -174,6 +186,58 @@ def test_a_variogram_of_white_noise_is_all_nugget_and_of_a_smooth_field_none():
     squares = [(smooth[:, lag:] - smooth[:, :-lag]) ** 2, (smooth[:, :, lag:] - smooth[:, :, :-lag]) ** 2]
     expected = 0.5 * np.concatenate([one.ravel() for one in squares]).mean() / curved.variance
     assert curved.variogram[lag - 1] == pytest.approx(expected, rel=1e-12)
+
+
+def _regional(random, dates=4, side=108):
+    """Weather of cells of 9 pixels, interpolated: no detail."""
+    coarse = np.stack([gaussian_filter(random.normal(0, 1, (side // 9 + 2,) * 2), 1) for _ in range(dates)])
+    return 0.04 * np.stack([zoom(one, 9, order=1)[:side, :side] for one in coarse]) / coarse.std()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_kind_of_detail_is_the_planted_one(seed):
+    random = np.random.default_rng(seed)
+    regional = _regional(random)
+    land = gaussian_filter(random.normal(0, 1, regional.shape[1:]), 1.5)
+    drawn = random.normal(0, 1, regional.shape)
+    planted = {
+        NOISE: regional + 0.005 * drawn,
+        STRUCTURE: regional + 0.01 * land / land.std(),
+        CHANGING: regional + 0.05 * uniform_filter(drawn, (1, 3, 3)),
+        SMOOTH: regional,
+        BLOCKS: np.repeat(np.repeat(regional[:, ::9, ::9], 9, axis=1), 9, axis=2),
+        # Land that changes from pixel to pixel cannot be told from a fixed artefact.
+        MIXED: regional + 0.02 * drawn[:1],
+    }
+    assert {kind: texture("map", 0.2 + maps, 1.0, 9).kind for kind, maps in planted.items()} == {k: k for k in planted}
+
+
+def test_inputs_that_agree_by_construction_are_refused(world, tmp_path):
+    good, reference, coarse = (world[name] for name in ("good", "reference", "coarse"))
+    for given, said in (
+        ((good, good, []), "good.tif is both product and reference"),
+        ((good, coarse, coarse), "coarse.tif is both reference and coarse source: maps agree with their own source"),
+        ((coarse, reference, coarse), "coarse.tif is both product and coarse source"),
+    ):
+        with pytest.raises(InputError, match=said):
+            validate_rasters(*given[:2], tmp_path / "out.tif", given[2])
+
+
+def test_a_map_without_a_date_is_taken_to_be_of_the_date_of_the_other(tmp_path):
+    values = np.random.default_rng(0).random((1, *COARSE.shape)) / 2
+    bare, dated = (
+        write(tmp_path / "bare.tif", COARSE, values, [None]),
+        write(tmp_path / "b.tif", COARSE, values, DAYS[:1]),
+    )
+    result = validate_rasters(bare, dated, tmp_path / "out.tif")
+    assert "bare carries no date: it is taken to be of 2021-04-01." in result.notes
+
+
+def test_anomalies_that_the_dates_do_not_allow_are_refused(world, tmp_path):
+    with pytest.raises(InputError, match="Anomalies by months need two years of dates"):
+        validate_rasters(
+            world["good"], world["reference"], tmp_path / "out.tif", options=RasterOptions(anomalies="months")
+        )
 
 
 def test_high_pass_is_value_minus_mean_of_the_valid_window():
@@ -244,7 +308,7 @@ def test_zones_have_pooled_scores_means_of_cells_and_of_series(world, tmp_path, 
     cells = [np.corrcoef(x[:, r, c], y[:, r, c])[0, 1] for r in range(36) for c in range(10)]
     assert west.pixel_r == pytest.approx(np.mean(cells), abs=1e-9)
     assert result.zones_without_cells == ("far",)
-    assert "Without a cell centre or a pair: far." in words(raster_report(result))
+    assert "No scores for far: no cell with values has its centre there" in words(raster_report(result))
 
 
 def test_zone_means_weigh_cells_by_their_share(tmp_path):
