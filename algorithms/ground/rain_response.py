@@ -11,11 +11,9 @@ from qgis.core import (
     QgsProcessingContext,
     QgsProcessingFeatureSource,
     QgsProcessingFeedback,
-    QgsProcessingOutputNumber,
     QgsProcessingParameterFeatureSink,
     QgsProcessingParameterFeatureSource,
     QgsProcessingParameterField,
-    QgsProcessingParameterFileDestination,
     QgsProcessingParameterMultipleLayers,
     QgsProcessingParameterString,
     QgsWkbTypes,
@@ -26,6 +24,7 @@ from ...core.progress import Progress
 from ..fields import plain
 from ..styling import graduated, style_when_loaded
 from .optional_stations import OptionalStations
+from .score_outputs import declare_score_outputs, write_score_outputs
 from .styles import R_CLASSES, polygons
 from .zone_source import check_field, shape_of, write_rows, zones_of
 
@@ -52,7 +51,7 @@ class RainResponse(OptionalStations):
     RAIN, MAPS, SITES, SITE_NAME = "RAIN", "MAPS", "SITES", "SITE_NAME"
     ANOMALIES, THRESHOLD, DRY_DAYS, LAGS = "ANOMALIES", "THRESHOLD", "DRY_DAYS", "LAGS"
     DECAY, RAIN_UNIT, MIN_PAIRS, MIN_SHARE = "DECAY", "RAIN_UNIT", "MIN_PAIRS", "MIN_SHARE"
-    BAND, RAIN_BAND, OUTPUT, TABLE = "BAND", "RAIN_BAND", "OUTPUT", "TABLE"
+    BAND, RAIN_BAND, OUTPUT = "BAND", "RAIN_BAND", "OUTPUT"
     NUMBERS = {
         "R_P": "Median R of soil moisture and rain",
         "R_DSM": "Median R of changes and rain",
@@ -137,7 +136,7 @@ class RainResponse(OptionalStations):
         self.add_choice(
             self.RAIN_UNIT,
             self.tr("Unit of the rain"),
-            ["auto", "mm", "mm/day", "mm/h", "m", "kg m-2 s-1"],
+            ["auto", "mm", "mm/day", "mm/month", "mm/h", "m", "kg m-2 s-1"],
             self.tr("'auto' takes what the layer declares, and mm of each period where it declares none."),
             advanced=True,
         )
@@ -172,18 +171,13 @@ class RainResponse(OptionalStations):
         )
         self.add(
             QgsProcessingParameterFeatureSink(self.OUTPUT, self.tr("Places with scores"), optional=True),
-            self.tr("Stations, points or zones, coloured by R of the changes of soil moisture and the rain."),
-        )
-        self.add_report()
-        self.add(
-            QgsProcessingParameterFileDestination(
-                self.TABLE, self.tr("Table"), self.tr("CSV files (*.csv)"), optional=True, createByDefault=False
+            self.tr(
+                "Stations, points or zones, coloured by R with the rain: of the changes of soil moisture by day, of "
+                "itself by month."
             ),
-            self.tr("Highest correlation, its lag and p value per place, for values and anomalies, and the events."),
-            advanced=True,
         )
-        for name, title in self.NUMBERS.items():
-            self.addOutput(QgsProcessingOutputNumber(name, self.tr(title)))
+        text = self.tr("Highest correlation, its lag and p value per place, for values and anomalies, and the events.")
+        declare_score_outputs(self, self.NUMBERS, text)
 
     def prepareAlgorithm(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
@@ -228,28 +222,28 @@ class RainResponse(OptionalStations):
         outputs: dict[str, Any] = {}
         if parameters.get(self.OUTPUT) not in (None, ""):
             outputs[self.OUTPUT] = self._write(result, where, parameters, context)
-        table = self.parameterAsFileOutput(parameters, self.TABLE, context) or None
-        outputs |= self.write_report(report, parameters, context, table)
-        known = {name: report.data[name.lower()] for name in self.NUMBERS}
-        known = {name: value for name, value in known.items() if value is not None and value == value}
-        return {**outputs, **known, **({self.TABLE: table} if table else {})}
+        numbers = {name: report.data[name.lower()] for name in self.NUMBERS}
+        return {**outputs, **write_score_outputs(self, report, numbers, parameters, context)}
 
     def _where(self, parameters: dict[str, Any], context: QgsProcessingContext) -> Any:
         """Polygons as zones, points as places."""
         import numpy as np
 
-        from ...core.ground.rain_response.run import Places
+        from ...core.ground.rain_response.sites import Places
         from ...core.ground.rasters.zones import names_of
 
         source = self._places
         assert source is not None
         field = self.parameterAsString(parameters, self.SITE_NAME, context)
         check_field(source, field)
-        if QgsWkbTypes.geometryType(source.wkbType()) == QgsWkbTypes.GeometryType.PolygonGeometry:
+        kind = QgsWkbTypes.geometryType(source.wkbType())
+        if kind == QgsWkbTypes.GeometryType.PolygonGeometry:
             return zones_of(source, field)
+        if kind != QgsWkbTypes.GeometryType.PointGeometry:
+            raise InputError(f"Places are points or polygons, but the layer {source.sourceName()} holds neither.")
         names, points = [], []
         for feature in source.getFeatures():
-            if feature.hasGeometry():
+            if feature.hasGeometry() and not feature.geometry().isEmpty():
                 point = feature.geometry().centroid().asPoint()
                 names.append(plain(feature[field]) if field else None)
                 points.append((point.x(), point.y()))
@@ -260,7 +254,8 @@ class RainResponse(OptionalStations):
 
     def _write(self, result: Any, where: Any, parameters: dict[str, Any], context: QgsProcessingContext) -> str:
         rows = [place.flat() for place in result.places]
-        field = "R_dSM_anomaly" if result.method != "none" else "R_dSM"
+        field = "R_dSM" if result.step == "day" else "R_P"
+        field += "_anomaly" if result.method != "none" else ""
         if hasattr(where, "wkb"):
             number = {name: k for k, name in enumerate(where.names)}
             shapes = [shape_of(where.wkb[number[place.place]]) for place in result.places]
@@ -269,5 +264,5 @@ class RainResponse(OptionalStations):
             shapes = [QgsGeometry.fromPointXY(QgsPointXY(place.x, place.y)) for place in result.places]
             kind, style = QgsWkbTypes.Type.Point, graduated(field, R_CLASSES)
         identifier = write_rows(self, parameters, self.OUTPUT, context, shapes, rows, kind, result.crs_wkt)
-        style_when_loaded(context, identifier, self.tr("Response to rain: R of changes"), style)
+        style_when_loaded(context, identifier, self.tr("Response to rain: R"), style)
         return identifier

@@ -19,7 +19,7 @@ from qgis.core import (
 from ...core.errors import InputError
 from ...core.ground.stations.options import CLOCKS
 from ...core.ground.stations.quality import FLAG_CLASSES, GOOD
-from ..base import SoilMoistureAlgorithm, _plain_path
+from ..base import SoilMoistureAlgorithm, plain_path
 
 if TYPE_CHECKING:
     from ...core.ground.stations.options import StationOptions
@@ -254,7 +254,7 @@ def _keep_apart(output: Any, files: list[str]) -> None:
     """Raise InputError where an output would replace a station file."""
     from ...core.ground.stations.sources import is_station_file
 
-    path = _plain_path(output)
+    path = plain_path(output)
     if path is None:
         return
     whole, given = Path(path).resolve(), {Path(one).resolve() for one in files}

@@ -11,11 +11,7 @@ from qgis.core import (
     QgsProcessingContext,
     QgsProcessingFeatureSource,
     QgsProcessingFeedback,
-    QgsProcessingOutputNumber,
     QgsProcessingParameterFeatureSink,
-    QgsProcessingParameterFeatureSource,
-    QgsProcessingParameterField,
-    QgsProcessingParameterFileDestination,
     QgsProcessingParameterMultipleLayers,
     QgsProcessingParameterRasterDestination,
     QgsProcessingParameterString,
@@ -26,8 +22,9 @@ from ...core.errors import InputError
 from ...core.progress import Progress
 from ..styling import factor_style, graduated, style_when_loaded
 from .optional_stations import OptionalStations
+from .score_outputs import declare_score_outputs, write_score_outputs
 from .styles import SNR_CLASSES, polygons
-from .zone_source import shape_of, write_rows, zones_of
+from .zone_source import ZONE_NAME, ZONES, declare_zones, shape_of, write_rows, zones_of
 
 
 class TripleCollocation(OptionalStations):
@@ -41,21 +38,19 @@ class TripleCollocation(OptionalStations):
     ABOUT = (
         "Of three products whose errors have nothing to do with each other, what they have in common is the truth, and "
         "what they do not have in common are their errors. The result is, for each, the standard deviation of its "
-        "error "
-        "(on the scale of the first product), its signal-to-noise ratio in dB (0: as much noise as signal, 3: twice as "
-        "much signal) and its correlation with the truth.\n\nThe errors must be independent: a downscaled map and its "
-        "coarse source may not both be in, nor two products of one satellite, nor two models driven by the same rain. "
-        "What the layers' names and metadata tell about this is checked and said.\n\nAnomalies are recommended: a "
-        "common "
-        "season would count as truth. At least 100 triplets of days are needed."
+        "error (on the scale of the first product), its signal-to-noise ratio in dB (0: as much noise as signal, 3: "
+        "twice as much signal) and its correlation with the truth.\n\nThe errors must be independent: a downscaled map "
+        "and its coarse source may not both be in, nor two products of one satellite, nor two models driven by the "
+        "same rain. What the layers' names and metadata tell about this is checked and said.\n\nAnomalies are "
+        "recommended: a common season would count as truth. At least 100 triplets of days are needed."
     )
     TAGS = ("triple collocation", "error", "SNR", "signal to noise", "uncertainty", "extended collocation", "ETC")
     PACKAGES = ("scipy", "matplotlib")
 
     FIRST, SECOND, THIRD = "FIRST", "SECOND", "THIRD"
-    ANOMALIES, MIN_TRIPLETS, ZONES, ZONE_NAME = "ANOMALIES", "MIN_TRIPLETS", "ZONES", "ZONE_NAME"
+    ANOMALIES, MIN_TRIPLETS = "ANOMALIES", "MIN_TRIPLETS"
     MIN_VALID, MIN_SHARE, BAND = "MIN_VALID", "MIN_SHARE", "BAND"
-    OUTPUT, SCORES, TABLE = "OUTPUT", "SCORES", "TABLE"
+    OUTPUT, SCORES = "OUTPUT", "SCORES"
     NUMBERS = {
         **{f"R_{letter}": f"R with the truth, {which}" for letter, which in zip("XYZ", ("first", "second", "third"))},
         **{f"SNR_{letter}": f"SNR, {which}" for letter, which in zip("XYZ", ("first", "second", "third"))},
@@ -98,20 +93,8 @@ class TripleCollocation(OptionalStations):
             advanced=True,
             minValue=10,
         )
-        self.add(
-            QgsProcessingParameterFeatureSource(
-                self.ZONES, self.tr("Zones"), [QgsProcessing.SourceType.TypeVectorPolygon], optional=True
-            ),
-            self.tr("Polygons whose mean series get estimates with intervals; only for three products of maps."),
-            advanced=True,
-        )
-        self.add(
-            QgsProcessingParameterField(
-                self.ZONE_NAME, self.tr("Field with the zone"), parentLayerParameterName=self.ZONES, optional=True
-            ),
-            self.tr("The zones' names in the tables; empty numbers them."),
-            advanced=True,
-        )
+        text = self.tr("Polygons whose mean series get estimates with intervals; only for three products of maps.")
+        declare_zones(self, text, advanced=True)
         self.add_number(
             self.MIN_VALID,
             self.tr("Smallest valid share of a cell"),
@@ -150,27 +133,20 @@ class TripleCollocation(OptionalStations):
             ),
             self.tr("Stations or zones with the estimates, coloured by the SNR of the first product."),
         )
-        self.add_report()
-        self.add(
-            QgsProcessingParameterFileDestination(
-                self.TABLE, self.tr("Table"), self.tr("CSV files (*.csv)"), optional=True, createByDefault=False
-            ),
-            self.tr("Estimates with their intervals per station or zone."),
-            advanced=True,
-        )
-        for name, title in self.NUMBERS.items():
-            self.addOutput(QgsProcessingOutputNumber(name, self.tr(title)))
+        text = self.tr("Estimates with their intervals per station or zone.")
+        declare_score_outputs(self, self.NUMBERS, text)
 
     def prepareAlgorithm(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> bool:
-        self._zones: QgsProcessingFeatureSource | None = self.parameterAsSource(parameters, self.ZONES, context)
+        self._zones: QgsProcessingFeatureSource | None = self.parameterAsSource(parameters, ZONES, context)
         return super().prepareAlgorithm(parameters, context, feedback)
 
     def work(self, parameters: dict[str, Any], context: QgsProcessingContext, progress: Progress) -> dict[str, Any]:
+        from ...core.ground.triple_collocation.at_stations import collocate_stations
         from ...core.ground.triple_collocation.report import triple_report
         from ...core.ground.triple_collocation.results import TripleOptions
-        from ...core.ground.triple_collocation.triple import collocate_maps, collocate_stations
+        from ...core.ground.triple_collocation.triple import collocate_maps
 
         third, stations = self.paths(self.THIRD), self.has_stations(parameters, context)
         if bool(third) == stations:
@@ -194,7 +170,7 @@ class TripleCollocation(OptionalStations):
             result = collocate_stations(*products, observations, options, band, progress)
         else:
             if self._zones is not None:
-                zones = zones_of(self._zones, self.parameterAsString(parameters, self.ZONE_NAME, context))
+                zones = zones_of(self._zones, self.parameterAsString(parameters, ZONE_NAME, context))
             output = self.raster_output(parameters, self.OUTPUT, context)
             if not output:
                 raise InputError("Name a file for the maps of errors.")
@@ -210,14 +186,11 @@ class TripleCollocation(OptionalStations):
         progress.info(report.verdict)
         if parameters.get(self.SCORES) not in (None, "") and result.series:
             outputs[self.SCORES] = self._write_scores(result, zones, parameters, context)
-        table = self.parameterAsFileOutput(parameters, self.TABLE, context) or None
-        outputs |= self.write_report(report, parameters, context, table)
         numbers: dict[str, float] = {"WARNINGS": len(result.dependence)}
         for name, key in (("R", "r"), ("SNR", "snr"), ("ERROR", "error_sd")):
             for letter, value in zip("XYZ", result.medians.get(key, ())):
                 numbers[f"{name}_{letter}"] = float(value)
-        known = {name: value for name, value in numbers.items() if value == value}
-        return {**outputs, **known, **({self.TABLE: table} if table else {})}
+        return {**outputs, **write_score_outputs(self, report, numbers, parameters, context)}
 
     def _write_scores(self, result: Any, zones: Any, parameters: dict[str, Any], context: QgsProcessingContext) -> str:
         from ...core.ground.triple_collocation.report import flat

@@ -9,11 +9,7 @@ from qgis.core import (
     QgsProcessingContext,
     QgsProcessingFeatureSource,
     QgsProcessingFeedback,
-    QgsProcessingOutputNumber,
     QgsProcessingParameterFeatureSink,
-    QgsProcessingParameterFeatureSource,
-    QgsProcessingParameterField,
-    QgsProcessingParameterFileDestination,
     QgsProcessingParameterMultipleLayers,
     QgsProcessingParameterRasterDestination,
     QgsProcessingParameterString,
@@ -23,8 +19,9 @@ from qgis.core import (
 from ...core.progress import Progress
 from ..base import SoilMoistureAlgorithm
 from ..styling import factor_style, style_when_loaded
+from .score_outputs import declare_score_outputs, write_score_outputs
 from .styles import R_CLASSES, polygons
-from .zone_source import shape_of, write_rows, zones_of
+from .zone_source import ZONE_NAME, ZONES, declare_zones, shape_of, write_rows, zones_of
 
 
 class ValidateRaster(SoilMoistureAlgorithm):
@@ -33,8 +30,7 @@ class ValidateRaster(SoilMoistureAlgorithm):
     GROUP = "ground"
     SUMMARY = (
         "Compares soil moisture maps with maps of another product: cell by cell, date by date and zone by zone, next "
-        "to "
-        "their own coarse source."
+        "to their own coarse source."
     )
     ABOUT = (
         "Both products come to the coarser of the two grids by means over area, and to the longer of their periods by "
@@ -48,9 +44,9 @@ class ValidateRaster(SoilMoistureAlgorithm):
     PACKAGES = ("scipy", "matplotlib")
 
     PRODUCT, REFERENCE, BASELINE = "PRODUCT", "REFERENCE", "BASELINE"
-    ZONES, ZONE_NAME, ANOMALIES = "ZONES", "ZONE_NAME", "ANOMALIES"
+    ANOMALIES = "ANOMALIES"
     MIN_VALID, MIN_SHARE, MIN_PERIODS, BAND = "MIN_VALID", "MIN_SHARE", "MIN_PERIODS", "BAND"
-    OUTPUT, ZONE_SCORES, TABLE = "OUTPUT", "ZONE_SCORES", "TABLE"
+    OUTPUT, ZONE_SCORES = "OUTPUT", "ZONE_SCORES"
     NUMBERS = {
         "PAIRS": "Pairs",
         "PERIODS": "Common periods",
@@ -82,18 +78,7 @@ class ValidateRaster(SoilMoistureAlgorithm):
                 "about downscaling."
             ),
         )
-        self.add(
-            QgsProcessingParameterFeatureSource(
-                self.ZONES, self.tr("Zones"), [QgsProcessing.SourceType.TypeVectorPolygon], optional=True
-            ),
-            self.tr("Polygons, such as catchments or land-cover units, that get scores of their own."),
-        )
-        self.add(
-            QgsProcessingParameterField(
-                self.ZONE_NAME, self.tr("Field with the zone"), parentLayerParameterName=self.ZONES, optional=True
-            ),
-            self.tr("The zones' names in the tables; empty numbers them."),
-        )
+        declare_zones(self, self.tr("Polygons, such as catchments or land-cover units, that get scores of their own."))
         self.add_choice(
             self.ANOMALIES,
             self.tr("Anomalies"),
@@ -155,31 +140,24 @@ class ValidateRaster(SoilMoistureAlgorithm):
             ),
             self.tr("The zones, coloured by R over all their pairs."),
         )
-        self.add_report()
-        self.add(
-            QgsProcessingParameterFileDestination(
-                self.TABLE, self.tr("Table"), self.tr("CSV files (*.csv)"), optional=True, createByDefault=False
-            ),
-            self.tr("Scores per zone where there are zones, else per date."),
-            advanced=True,
-        )
-        for name, title in self.NUMBERS.items():
-            self.addOutput(QgsProcessingOutputNumber(name, self.tr(title)))
+        text = self.tr("Scores per zone where there are zones, else per date.")
+        declare_score_outputs(self, self.NUMBERS, text)
 
     def prepareAlgorithm(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> bool:
-        self._zones: QgsProcessingFeatureSource | None = self.parameterAsSource(parameters, self.ZONES, context)
+        self._zones: QgsProcessingFeatureSource | None = self.parameterAsSource(parameters, ZONES, context)
         return super().prepareAlgorithm(parameters, context, feedback)
 
     def work(self, parameters: dict[str, Any], context: QgsProcessingContext, progress: Progress) -> dict[str, Any]:
+        from ...core.ground.rasters.parts_sections import without_cells
         from ...core.ground.rasters.report import raster_report
         from ...core.ground.rasters.results import RasterOptions
         from ...core.ground.rasters.validate import validate_rasters
 
         zones = None
         if self._zones is not None:
-            zones = zones_of(self._zones, self.parameterAsString(parameters, self.ZONE_NAME, context))
+            zones = zones_of(self._zones, self.parameterAsString(parameters, ZONE_NAME, context))
         output = self.raster_output(parameters, self.OUTPUT, context)
         result = validate_rasters(
             self.paths(self.PRODUCT),
@@ -198,6 +176,8 @@ class ValidateRaster(SoilMoistureAlgorithm):
         )
         for note in result.notes:
             progress.info(note)
+        if result.zones_without_cells:
+            progress.warn(without_cells(result))
         report = raster_report(result)
         progress.info(report.verdict)
         outputs: dict[str, Any] = {self.OUTPUT: output}
@@ -211,17 +191,14 @@ class ValidateRaster(SoilMoistureAlgorithm):
                 self, parameters, self.ZONE_SCORES, context, shapes, rows, kind, zones.crs_wkt
             )
             style_when_loaded(context, outputs[self.ZONE_SCORES], self.tr("Zones: R"), polygons("R", R_CLASSES))
-        table = self.parameterAsFileOutput(parameters, self.TABLE, context) or None
-        outputs |= self.write_report(report, parameters, context, table)
         numbers = {
             "PAIRS": result.pooled.n,
             "PERIODS": len(result.periods),
             "R": result.pooled.r,
             "R_BASELINE": result.pooled.r_baseline,
-            "R_DETAIL": result.detail.r.value if result.detail else float("nan"),
+            "R_DETAIL": result.detail.r.value if result.detail else None,
             "UBRMSE": result.pooled.ubrmse,
             "BIAS": result.pooled.bias,
             "SPATIAL_R": result.spatial_r,
         }
-        known = {name: value for name, value in numbers.items() if value == value}
-        return {**outputs, **known, **({self.TABLE: table} if table else {})}
+        return {**outputs, **write_score_outputs(self, report, numbers, parameters, context)}

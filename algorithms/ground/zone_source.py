@@ -11,8 +11,11 @@ from qgis.core import (
     QgsFeatureSink,
     QgsFields,
     QgsGeometry,
+    QgsProcessing,
     QgsProcessingContext,
     QgsProcessingFeatureSource,
+    QgsProcessingParameterFeatureSource,
+    QgsProcessingParameterField,
     QgsWkbTypes,
 )
 from qgis.PyQt.QtCore import QMetaType
@@ -25,11 +28,28 @@ if TYPE_CHECKING:
     from ...core.ground.rasters.zones import Zones
 
 
+ZONES, ZONE_NAME = "ZONES", "ZONE_NAME"
+
+
+def declare_zones(algorithm: SoilMoistureAlgorithm, text: str, advanced: bool = False) -> None:
+    """Add the zone layer (`text` says what zones are for) and the field with their names."""
+    polygons = [QgsProcessing.SourceType.TypeVectorPolygon]
+    zones = QgsProcessingParameterFeatureSource(ZONES, algorithm.tr("Zones"), polygons, optional=True)
+    algorithm.add(zones, text, advanced)
+    name = QgsProcessingParameterField(
+        ZONE_NAME, algorithm.tr("Field with the zone"), parentLayerParameterName=ZONES, optional=True
+    )
+    algorithm.add(name, algorithm.tr("The zones' names in the tables; empty numbers them."), advanced)
+
+
 def zones_of(source: QgsProcessingFeatureSource, field: str, what: str = "zone") -> Zones:
     """The polygons of a layer, named by `field` or numbered. Raises InputError without a polygon."""
     from ...core.ground.rasters.zones import Zones, names_of
 
     check_field(source, field)
+    if QgsWkbTypes.geometryType(source.wkbType()) != QgsWkbTypes.GeometryType.PolygonGeometry:
+        kind = QgsWkbTypes.geometryDisplayString(QgsWkbTypes.geometryType(source.wkbType())).lower()
+        raise InputError(f"Zones are polygons, but the layer {source.sourceName()} holds geometries of type {kind}.")
     names, shapes = [], []
     for feature in source.getFeatures():
         if feature.hasGeometry() and not feature.geometry().isEmpty():

@@ -20,19 +20,6 @@ FIRST = dt.date(2021, 5, 1)
 DAYS = 120
 
 
-@pytest.fixture(scope="module")
-def run_ground(provider: Any, run: Any) -> Any:
-    """`run`, with the algorithms of this file registered where the provider does not have them."""
-    from soilmoisture.algorithms.ground.rain_response import RainResponse
-    from soilmoisture.algorithms.ground.triple_collocation import TripleCollocation
-    from soilmoisture.algorithms.ground.validate_raster import ValidateRaster
-
-    for algorithm in (ValidateRaster, TripleCollocation, RainResponse):
-        if provider.algorithm(algorithm.ID) is None:
-            assert provider.addAlgorithm(algorithm())
-    return run
-
-
 def write(path: Path, grid: Any, fields: Any, name: str = "soil_moisture", unit: str = "m3/m3") -> str:
     bands = [Band(name, day(FIRST + dt.timedelta(days=k)), unit) for k in range(len(fields))]
     with StackWriter(path, grid, bands) as out:
@@ -103,7 +90,7 @@ def stations(qgis_app: Any, layers: dict[str, str]) -> Any:
 
 
 @pytest.mark.parametrize("name", ["validateraster", "triplecollocation", "rainresponse"])
-def test_every_parameter_has_help_and_few_are_plain(run_ground: Any, provider: Any, name: str) -> None:
+def test_every_parameter_has_help_and_few_are_plain(run: Any, provider: Any, name: str) -> None:
     from qgis.core import QgsProcessingParameterDefinition
 
     definitions = provider.algorithm(name).parameterDefinitions()
@@ -113,11 +100,11 @@ def test_every_parameter_has_help_and_few_are_plain(run_ground: Any, provider: A
     assert all(one.help() for one in definitions)
 
 
-def test_validate_with_another_product(run_ground: Any, tmp_path: Path, layers: dict[str, str], halves: Any) -> None:
+def test_validate_with_another_product(run: Any, tmp_path: Path, layers: dict[str, str], halves: Any) -> None:
     from qgis.core import QgsProcessingFeedback, QgsRasterLayer, QgsVectorLayer
 
     feedback = QgsProcessingFeedback(False)
-    result = run_ground(
+    result = run(
         "validateraster",
         feedback,
         PRODUCT=[layers["product"]],
@@ -142,11 +129,11 @@ def test_validate_with_another_product(run_ground: Any, tmp_path: Path, layers: 
 
 
 def test_triple_collocation_of_maps_and_of_stations(
-    run_ground: Any, tmp_path: Path, layers: dict[str, str], halves: Any, stations: Any
+    run: Any, tmp_path: Path, layers: dict[str, str], halves: Any, stations: Any
 ) -> None:
     from qgis.core import QgsRasterLayer, QgsVectorLayer
 
-    result = run_ground(
+    result = run(
         "triplecollocation",
         FIRST=[layers["product"]],
         SECOND=[layers["second"]],
@@ -160,7 +147,7 @@ def test_triple_collocation_of_maps_and_of_stations(
     assert QgsRasterLayer(result["OUTPUT"]).bandCount() == 13 and result["WARNINGS"] == 0
     assert result["R_X"] > result["R_Y"] > result["R_Z"]
     assert QgsVectorLayer(result["SCORES"]).featureCount() == 2
-    at_stations = run_ground(
+    at_stations = run(
         "triplecollocation",
         FIRST=[layers["second"]],
         SECOND=[layers["third"]],
@@ -176,11 +163,11 @@ def test_triple_collocation_of_maps_and_of_stations(
 
 
 def test_response_to_rain_of_stations_and_places(
-    run_ground: Any, tmp_path: Path, layers: dict[str, str], halves: Any, stations: Any
+    run: Any, tmp_path: Path, layers: dict[str, str], halves: Any, stations: Any
 ) -> None:
     from qgis.core import QgsVectorLayer
 
-    result = run_ground(
+    result = run(
         "rainresponse",
         RAIN=[layers["rain"]],
         MAPS=[layers["third"]],
@@ -194,7 +181,7 @@ def test_response_to_rain_of_stations_and_places(
     )
     assert QgsVectorLayer(result["OUTPUT"]).featureCount() == 6
     assert result["R_DSM"] > 0.7 and result["EVENTS"] > 5 and result["RISE"] > 0.02 and result["PEAK_DAY"] <= 1
-    zones = run_ground(
+    zones = run(
         "rainresponse",
         RAIN=[layers["rain"]],
         MAPS=[layers["coarse"]],
@@ -205,18 +192,18 @@ def test_response_to_rain_of_stations_and_places(
     names = {feature["place"] for feature in QgsVectorLayer(zones["OUTPUT"]).getFeatures()}
     assert names == {"west", "east"} and zones["R_DSM"] > result["R_DSM"]
     cells = vector("Point", [f"POINT ({COARSE.x_centres()[2]} {COARSE.y_centres()[2]})"], [["a"]], "field=name:string")
-    cell = run_ground("rainresponse", RAIN=[layers["rain"]], MAPS=[layers["coarse"]], SITES=cells, OUTPUT="memory:")
+    cell = run("rainresponse", RAIN=[layers["rain"]], MAPS=[layers["coarse"]], SITES=cells, OUTPUT="memory:")
     assert cell["R_DSM"] == pytest.approx(zones["R_DSM"], abs=1e-6)
 
 
-def test_mistakes_get_one_sentence(run_ground: Any, tmp_path: Path, layers: dict[str, str], halves: Any) -> None:
+def test_mistakes_get_one_sentence(run: Any, tmp_path: Path, layers: dict[str, str], halves: Any) -> None:
     from qgis.core import QgsProcessingException
 
     products = {"FIRST": [layers["second"]], "SECOND": [layers["third"]], "OUTPUT": str(tmp_path / "e.tif")}
     with pytest.raises(QgsProcessingException, match="Give a third product, or stations as the third"):
-        run_ground("triplecollocation", **products)
+        run("triplecollocation", **products)
     with pytest.raises(QgsProcessingException, match="The layer made has no field 'nothing'; it has name"):
-        run_ground(
+        run(
             "validateraster",
             PRODUCT=[layers["product"]],
             REFERENCE=[layers["second"]],
@@ -224,5 +211,14 @@ def test_mistakes_get_one_sentence(run_ground: Any, tmp_path: Path, layers: dict
             ZONE_NAME="nothing",
             OUTPUT=str(tmp_path / "m.tif"),
         )
+    points = vector("Point", [f"POINT ({COARSE.x_centres()[2]} {COARSE.y_centres()[2]})"], [["a"]], "field=name:string")
+    with pytest.raises(QgsProcessingException, match="Zones are polygons, but the layer made holds .* type point"):
+        run(
+            "validateraster",
+            PRODUCT=[layers["product"]],
+            REFERENCE=[layers["second"]],
+            ZONES=points,
+            OUTPUT=str(tmp_path / "m.tif"),
+        )
     with pytest.raises(QgsProcessingException, match="Give soil moisture: stations, maps, or both"):
-        run_ground("rainresponse", RAIN=[layers["rain"]], SITES=halves)
+        run("rainresponse", RAIN=[layers["rain"]], SITES=halves)

@@ -13,6 +13,7 @@ AUTO = "auto"
 _PER_DAY = {
     "mm": lambda days: 1.0 / days,
     "mm/day": lambda days: 1.0,
+    "mm/month": lambda days: 1.0 / days if 27 < days < 32 else 12 / 365.25,
     "mm/h": lambda days: 24.0,
     "m": lambda days: 1000.0 / days,
     "kg m-2 s-1": lambda days: 86400.0,
@@ -21,6 +22,7 @@ UNITS = (AUTO, *_PER_DAY)
 _DECLARED = {
     "mm": ("mm", "millimetre", "millimeter", "millimetres", "kg/m2", "kg/m^2", "kg m-2", "kg m**-2"),
     "mm/day": ("mm/day", "mm/d", "mm d-1", "mm day-1", "kg/m2/day", "kg m-2 day-1", "kg m-2 d-1"),
+    "mm/month": ("mm/month", "mm/mon", "mm month-1", "mm mon-1"),
     "mm/h": ("mm/h", "mm/hr", "mm h-1", "mm hr-1"),
     "m": ("m", "metre", "meter", "m of water equivalent"),
     "kg m-2 s-1": ("kg m-2 s-1", "kg/m2/s", "kg m**-2 s**-1", "mm/s", "mm s-1"),

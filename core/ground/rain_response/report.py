@@ -7,19 +7,24 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from osgeo import osr
 
-from ...report import Figure, KeyFigure, Report, Section, Table, Text, charts, fmt, fmt_p, plural, typeset
+from ...report import KeyFigure, Report, Section, Table, Text, fmt, plural, typeset
 from ..metrics import Floats
 from ..rasters.departures import NONE
-from ..rasters.plots import line_chart, rain_and_moisture
-from .response import DAYS, mean_of, quantiles_of
-from .results import CURVES, PlaceResponse, RainResponse
+from .event_section import event_blocks, rise, unit_of
+from .lag_section import lag_blocks
+from .place_sections import example_blocks, map_blocks, place_table
+from .response import DAYS, day_of_rise, mean_of, quantiles_of
+from .results import AT_ONCE, CURVES, PlaceResponse, RainResponse
+
+_EVENTS_FOR_DATES = 10
+_FEW_PAIRS = 10
+_NO_RISE = 0.0005  # what prints as 0.000
 
 
 def rain_report(result: RainResponse) -> Report:
     """One page: verdict, lags, events, an example, places; `data` holds all numbers."""
-    table = _table(result)
+    table = place_table(result)
     return Report(
         title="Response to rain",
         subtitle=f"{', '.join(result.sources)} at {plural(_place_count(result), result.what)} against {result.rain}, "
@@ -28,10 +33,10 @@ def rain_report(result: RainResponse) -> Report:
         tone=_tone(result),
         key_figures=_key_figures(result),
         sections=[
-            Section("How soil moisture follows rain", _lag_blocks(result)),
-            *([Section("Around rain events", _event_blocks(result))] if result.step == "day" else []),
-            *([Section("One place to look at", _example_blocks(result))] if result.example is not None else []),
-            Section("Place by place", [*_map_blocks(result), table]),
+            Section("How soil moisture follows rain", lag_blocks(result)),
+            *([Section("Around rain events", event_blocks(result))] if result.step == "day" else []),
+            *([Section("One place to look at", example_blocks(result))] if result.example is not None else []),
+            Section("Place by place", [*map_blocks(result), table]),
             Section("What the scores rest on", _basis(result)),
         ],
         details={
@@ -54,15 +59,19 @@ def _verdict(result: RainResponse) -> list[str]:
         places = result.of(source)
         known = [place for place in places if place.answers is not None]
         if not known:
-            lines.append(f"Too few pairs of {source} to tell whether soil moisture follows the rain.")
+            lines.append(
+                f"Whether {source} follows the rain cannot be told: too few pairs, or rain or soil moisture never "
+                "changes."
+            )
             continue
         answered = sum(bool(place.answers) for place in known)
-        r, lag = _median_best(known, CURVES[1])
-        unit = "day" if result.step == "day" else "step"
+        r, lag = _median_best(known, known[0].answering, AT_ONCE)
+        what, verb = ("Changes of soil moisture", "follow") if result.step == "day" else ("Soil moisture", "follows")
+        unit = result.step if result.step in ("day", "month") else "step"
         when = f", at a lag of {plural(round(lag), unit)}" if math.isfinite(lag) else ""
         kind = "anomalies of the rain" if result.method != NONE else "the rain"
         lines.append(
-            f"Changes of soil moisture ({source}) follow the rain at {answered} of {plural(len(known), result.what)}: "
+            f"{what} ({source}) {verb} the rain at {answered} of {plural(len(known), result.what)}: "
             f"median R = {fmt(r, 2)} with {kind}{when}."
         )
     for source, curves in result.composites.items():
@@ -70,18 +79,39 @@ def _verdict(result: RainResponse) -> list[str]:
             mean = mean_of(curves)[5:]
             if np.isfinite(mean).any():
                 peak = int(np.nanargmax(mean))
+                if mean[peak] < _NO_RISE:
+                    lines.append(f"After {plural(len(curves), 'rain event')} soil moisture ({source}) does not rise.")
+                    continue
+                unit = f" {unit_of(result, source)}".rstrip()
                 lines.append(
-                    f"After {plural(len(curves), 'rain event')} soil moisture ({source}) lies at most "
-                    f"{fmt(float(mean[peak]))} above the days before, on day {peak}."
+                    f"After {plural(len(curves), 'rain event')}{_together(result, source)} soil moisture ({source}) "
+                    f"lies at most {fmt(float(mean[peak]))}{unit} above the days before, on day {peak}."
                 )
+                lines += _shifted_dates(source, curves)
+    if result.options.min_pairs < _FEW_PAIRS:
+        lines.append(f"Correlations from as few as {result.options.min_pairs} pairs were allowed: they mean little.")
     if result.rain_sentence:
         lines.append(result.rain_sentence)
     return lines
 
 
+def _together(result: RainResponse, source: str) -> str:
+    places = sum(place.events is not None and place.events.events > 0 for place in result.of(source))
+    return f" ({places} {result.what}s together)" if places > 1 else ""
+
+
+def _shifted_dates(source: str, curves: Floats) -> list[str]:
+    """A sentence where soil moisture climbs on another day than those of the rain and after it."""
+    climbs = day_of_rise(curves) if len(curves) >= _EVENTS_FOR_DATES else None
+    if climbs is None or 0 <= climbs <= 2:
+        return []
+    when = f"{plural(-climbs, 'day')} before" if climbs < 0 else f"{plural(climbs, 'day')} after"
+    return [f"Soil moisture ({source}) climbs most {when} the rain: check the dates of both."]
+
+
 def _tone(result: RainResponse) -> str:
     known = [place.answers for place in result.places if place.answers is not None]
-    if not known:
+    if not known or result.options.min_pairs < _FEW_PAIRS:
         return "neutral"
     share = sum(bool(one) for one in known) / len(known)
     return "good" if share >= 0.75 else "bad" if share < 0.25 else "neutral"
@@ -103,226 +133,13 @@ def _key_figures(result: RainResponse) -> list[KeyFigure]:
         curves = result.composites.get(source)
         if curves is not None and len(curves):
             figures.append(
-                KeyFigure(f"rise after events{of}", fmt(_rise(curves)), f"m³/m³, {plural(len(curves), 'event')}")
-            )
-    return figures
-
-
-def _lag_blocks(result: RainResponse) -> list[Any]:
-    blocks: list[Any] = []
-    unit = "days" if result.step == "day" else result.step + "s" if result.step == "month" else "steps"
-    kinds = (("anomaly", "Anomalies"),) if result.method != NONE else (("raw", "Values"),)
-    for kind, title in kinds:
-        lines: dict[str, tuple[Any, Any]] = {}
-        bands: dict[str, tuple[Any, Any, Any]] = {}
-        hollow: dict[str, Any] = {}
-        for source in result.sources:
-            for name in CURVES:
-                own = [c for p in result.of(source) if (c := getattr(p, kind).get(name)) is not None]
-                if not own:
-                    continue
-                table = np.array([c.r for c in own], dtype=np.float64)
-                if not np.isfinite(table).any():
-                    continue
-                label = f"{source}: {name}" if len(result.sources) > 1 else name
-                lags = np.arange(table.shape[1])
-                lines[label] = (lags, _quantile(table, 0.5))
-                significant = np.array([[p < 0.05 for p in c.p] for c in own]).mean(axis=0)
-                hollow[label] = significant < 0.5
-                if len(own) > 2:
-                    bands[label] = (lags, _quantile(table, 0.25), _quantile(table, 0.75))
-        if lines:
-            blocks.append(
-                Figure(
-                    line_chart(
-                        lines,
-                        f"Lag ({unit} after the rain)",
-                        "R",
-                        bands,
-                        hollow,
-                        True,
-                        whole=True,
-                        per_style=len(CURVES),
-                    ),
-                    f"{title}: median correlation over the places with rain so many {unit} earlier; shaded: half of "
-                    "the "
-                    "places; hollow points: not significant (p ≥ 0.05) at half of the places or more. Changes should "
-                    "peak at "
-                    "lag 0 or 1 and fall to 0; soil moisture itself keeps its correlation longer, since it "
-                    "remembers. A "
-                    "peak at 1 rather than 0 often only says that the day of the rain ends at another hour than that "
-                    "of "
-                    "the soil moisture.",
-                    f"Correlation by lag, {title.lower()}",
+                KeyFigure(
+                    f"rise after events{of}",
+                    fmt(rise(curves)),
+                    ", ".join(filter(None, (unit_of(result, source), plural(len(curves), "event")))),
                 )
             )
-    rows = []
-    for source in result.sources:
-        for kind, title in (("anomaly", "anomalies"), ("raw", "values")):
-            for name in CURVES:
-                own = [
-                    c for p in result.of(source) if (c := getattr(p, kind).get(name)) is not None and c.best is not None
-                ]
-                if own:
-                    best = [c.best or 0 for c in own]
-                    rows.append(
-                        [
-                            source,
-                            title,
-                            name,
-                            len(own),
-                            float(np.median([c.r[b] for c, b in zip(own, best)])),
-                            float(np.median(best)),
-                            100 * float(np.mean([c.p[b] < 0.05 for c, b in zip(own, best)])),
-                        ]
-                    )
-    blocks.append(
-        Table(
-            ["Source", "Of", "What", "Places", "Median R", "Median lag", "Significant (%)"],
-            rows,
-            "Highest correlation over the lags. P: rain of the step; API: antecedent precipitation index.",
-            digits=[0, 0, 0, 0, 2, 0, 0],
-            notes="p values use the effective number of pairs, since both series remember; the highest of several lags "
-            "is a little too good by choice.",
-        )
-    )
-    return blocks
-
-
-def _event_blocks(result: RainResponse) -> list[Any]:
-    lines, bands = {}, {}
-    for source, curves in result.composites.items():
-        if len(curves):
-            lines[source] = (DAYS, mean_of(curves))
-            bands[source] = (DAYS, quantiles_of(curves, 0.25), quantiles_of(curves, 0.75))
-    rule = f"{result.options.threshold:g} mm or more after {result.options.dry_days} days below 1 mm each"
-    if not lines:
-        return [Text(f"No event ({rule}) has soil moisture before and after it: lower the rain of an event.")]
-    figure = Figure(
-        line_chart(
-            lines,
-            "Days from the rain",
-            "Change (m³/m³)",
-            bands,
-            zero=True,
-            mark_x=0.0,
-            mark_text="day of the rain",
-            whole=True,
-        ),
-        f"Mean soil moisture around rain events ({rule}), as change from the mean of the three days before; shaded: "
-        "half of "
-        "the events. The next rain as heavy ends an event. It should jump on day 0 or 1 and dry out slowly. A rise "
-        "before day 0 means that days or dates are "
-        "shifted; no jump means that the soil moisture does not see the rain.",
-        "Soil moisture around rain events",
-    )
-    rows = []
-    for source in result.sources:
-        own = [p.events for p in result.of(source) if p.events is not None and p.events.events]
-        if own:
-            curves = result.composites[source]
-            mean = mean_of(curves)[5:]
-            rows.append(
-                [
-                    source,
-                    len(curves),
-                    len(own),
-                    _rise(curves),
-                    100 * _answered(curves),
-                    int(np.nanargmax(mean)) if np.isfinite(mean).any() else None,
-                ]
-            )
-    table = Table(
-        ["Source", "Events", "Places", "Mean rise", "Events with a rise (%)", "Highest on day"],
-        rows,
-        "Events of all places together. Rise: highest change on days 0 to 3, mean over the events.",
-        digits=[0, 0, 0, 3, 0, 0],
-    )
-    return [figure, table]
-
-
-def _example_blocks(result: RainResponse) -> list[Any]:
-    example = result.example
-    assert example is not None
-    return [
-        Figure(
-            rain_and_moisture(example.dates, example.rain, example.moisture, "Soil moisture (m³/m³)", example.place),
-            f"Rain (from the top) and soil moisture at {example.place}, the place with most values.",
-            "Rain and soil moisture over time",
-        )
-    ]
-
-
-def _map_blocks(result: RainResponse) -> list[Any]:
-    source = result.sources[-1]
-    places = [place for place in result.of(source) if math.isfinite(place.x)]
-    if len(places) < 3:
-        return []
-    reference = osr.SpatialReference()
-    reference.ImportFromWkt(result.crs_wkt)
-    values = [place.best(CURVES[1])[0] for place in places]
-    return [
-        Figure(
-            charts.station_map(
-                [p.x for p in places],
-                [p.y for p in places],
-                values,
-                "R of changes and rain",
-                [p.place for p in places],
-                diverging=False,
-                geographic=bool(reference.IsGeographic()),
-                title=source if len(result.sources) > 1 else "",
-            ),
-            "Highest correlation of the changes of soil moisture with rain. Low values: irrigation, water bodies, "
-            "another "
-            "climate in the rain cell than at the place, or a sensor that does not answer.",
-            "Map of the response",
-        )
-    ]
-
-
-def _table(result: RainResponse) -> Table:
-    rows = []
-    for place in result.places:
-        change, plain_, api = (place.best(name) for name in CURVES)
-        events = place.events
-        rows.append(
-            [
-                place.source,
-                place.place,
-                place.n,
-                change[0],
-                change[1],
-                fmt_p(change[2]) if math.isfinite(change[2]) else None,
-                plain_[0],
-                plain_[1],
-                api[0],
-                0 if events is None else events.events,
-                None if events is None else events.rise,
-                None if events is None else events.peak,
-            ]
-        )
-    kind = "anomalies" if result.method != NONE else "values"
-    return Table(
-        [
-            "Source",
-            result.what.capitalize(),
-            "n",
-            "R of changes",
-            "Lag",
-            "p",
-            "R of soil moisture",
-            "Lag",
-            "R with API",
-            "Events",
-            "Rise",
-            "Highest on day",
-        ],
-        rows,
-        f"Highest correlation with rain per place, of {kind}, the lag at which it is reached, and the response to "
-        "events.",
-        digits=[0, 0, 0, 2, 0, 0, 2, 0, 2, 0, 3, 0],
-    )
+    return figures
 
 
 def _basis(result: RainResponse) -> list[Any]:
@@ -367,7 +184,8 @@ def _data(result: RainResponse) -> dict[str, Any]:
         "r_dsm": _median_best(places, CURVES[1])[0],
         "r_api": _median_best(places, CURVES[2])[0],
         "events": len(curves),
-        "rise": _rise(curves) if len(curves) else None,
+        "rise": rise(curves) if len(curves) else None,
+        "day_of_rise": day_of_rise(curves) if len(curves) else None,
         "peak_day": int(np.nanargmax(mean)) if np.isfinite(mean).any() else None,
         "without_rain": list(result.without_rain),
         "places": [
@@ -396,23 +214,11 @@ def _data(result: RainResponse) -> dict[str, Any]:
     }
 
 
-def _median_best(places: Sequence[PlaceResponse], name: str) -> tuple[float, float]:
-    found = [best for place in places if math.isfinite((best := place.best(name))[0])]
+def _median_best(places: Sequence[PlaceResponse], name: str, lags: int | None = None) -> tuple[float, float]:
+    found = [best for place in places if math.isfinite((best := place.best(name, lags))[0])]
     if not found:
         return math.nan, math.nan
     return float(np.median([b[0] for b in found])), float(np.median([b[1] for b in found]))
-
-
-def _rise(curves: Floats) -> float:
-    return float(np.nanmean(np.nanmax(curves[:, 5:9], axis=1)))
-
-
-def _answered(curves: Floats) -> float:
-    return float((np.nanmax(curves[:, 5:9], axis=1) > 0).mean())
-
-
-def _quantile(table: Floats, share: float) -> Floats:
-    return np.array([np.quantile(c[np.isfinite(c)], share) if np.isfinite(c).any() else math.nan for c in table.T])
 
 
 def _place_count(result: RainResponse) -> int:

@@ -28,7 +28,11 @@ class LagCurve:
     @property
     def best(self) -> int | None:
         """The lag of the highest correlation."""
-        known = [k for k, value in enumerate(self.r) if math.isfinite(value)]
+        return self.best_of(None)
+
+    def best_of(self, lags: int | None) -> int | None:
+        """The lag of the highest correlation of the first `lags`; None takes all."""
+        known = [k for k, value in enumerate(self.r[:lags]) if math.isfinite(value)]
         return max(known, key=lambda k: self.r[k]) if known else None
 
 
@@ -127,6 +131,14 @@ def event_response(moisture: Floats, events: list[int], rain: Floats, threshold:
     mean = mean_of(curves)[BEFORE:]
     peak = int(np.nanargmax(mean)) if np.isfinite(mean).any() else None
     return EventResponse(len(rows), curves, float(highest.mean()), float((highest > 0).mean()), peak)
+
+
+def day_of_rise(curves: Floats) -> int | None:
+    """The day from -4 to 10 on which the mean over events (events, 16) climbs most; None where it never climbs."""
+    steps = np.diff(mean_of(curves))
+    if not np.isfinite(steps).any() or np.nanmax(steps) <= 0:
+        return None
+    return int(DAYS[1 + int(np.nanargmax(steps))])
 
 
 def mean_of(curves: Floats) -> Floats:

@@ -9,6 +9,7 @@ from ..metrics import Floats
 from .rain import AUTO
 from .response import EventResponse, LagCurve
 
+AT_ONCE = 2  # lags at which changes of soil moisture have to answer: the step of the rain and the next
 CURVES = ("SM and P", "change of SM and P", "SM and API")
 
 
@@ -48,21 +49,26 @@ class PlaceResponse:
         """Of anomalies where there are, else as it is."""
         return self.anomaly.get(name) or self.raw.get(name)
 
-    def best(self, name: str) -> tuple[float, float, float]:
-        """Highest r, its lag and its p."""
+    def best(self, name: str, lags: int | None = None) -> tuple[float, float, float]:
+        """Highest r, its lag and its p, of all lags or the first `lags`."""
         curve = self.curve(name)
-        lag = None if curve is None else curve.best
+        lag = None if curve is None else curve.best_of(lags)
         if curve is None or lag is None:
             return math.nan, math.nan, math.nan
         return curve.r[lag], float(lag), curve.p[lag]
 
     @property
+    def answering(self) -> str:
+        """The curve that tells: changes by day; soil moisture itself by month, whose change has long dried out."""
+        return CURVES[0] if self.events is None else CURVES[1]
+
+    @property
     def answers(self) -> bool | None:
-        """Whether changes follow rain within a step (p < .05), None where too little is known."""
-        curve = self.curve(CURVES[1])
-        if curve is None or not any(math.isfinite(p) for p in curve.p[:2]):
+        """Whether soil moisture follows rain within a step (p < .05), None where too little is known."""
+        curve = self.curve(self.answering)
+        if curve is None or not any(math.isfinite(p) for p in curve.p[:AT_ONCE]):
             return None
-        return any(r > 0 and p < 0.05 for r, p in zip(curve.r[:2], curve.p[:2]))
+        return any(r > 0 and p < 0.05 for r, p in zip(curve.r[:AT_ONCE], curve.p[:AT_ONCE]))
 
     def flat(self) -> dict[str, str | int | float]:
         row: dict[str, str | int | float] = {"source": self.source, "place": self.place, "n_obs": self.n}

@@ -2,43 +2,28 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import math
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from ...errors import InputError
 from ...progress import Progress
-from ...raster.periods import Period, day
+from ...raster.periods import Period
 from ..metrics import Floats
-from ..observations import Observations, project
+from ..observations import Observations
 from ..rasters.common_time import parts_of
 from ..rasters.departures import ANOMALIES, NONE, anomaly_method, departures
-from ..rasters.places import in_periods, place_series, station_periods
+from ..rasters.places import in_periods, station_periods
 from ..rasters.source import RasterSource, opened_sources
-from ..rasters.zones import Zones, zone_means
+from ..rasters.zones import Zones
 from .rain import NAMES, UNITS, antecedent, rain_rates, rain_unit
 from .response import DAYS, LagCurve, change_curve, event_response, find_events, lag_curve
 from .results import CURVES, ExampleSeries, PlaceResponse, RainOptions, RainResponse
+from .sites import Places, centres, coverage, series_at
+from .steps import check_dates, common_steps, even_axis, spread
 
 _RAIN_KNOWN = 0.9  # share of a step's days whose rain must be known
 _DAY_LAGS, _STEP_LAGS = 10, 3
-
-
-@dataclass(frozen=True)
-class Places:
-    """Points with a name each, in `crs_wkt`."""
-
-    names: tuple[str, ...]
-    x: Floats
-    y: Floats
-    crs_wkt: str
-
-    def __len__(self) -> int:
-        return len(self.names)
 
 
 def rain_response(
@@ -72,15 +57,15 @@ def rain_response(
             if not rainfall.dated or len(rainfall.dated) < 3:
                 raise InputError("The rain needs at least 3 dated layers: write dates into names or metadata.")
             unit = rain_unit(rainfall, options.unit)
-            steps, kind = _steps(rainfall, moisture, observations)
-            _check_dates(rainfall, moisture, observations)
-            rates = rain_rates(rainfall, _at(rainfall, places, progress.part(0, 0.4)), unit)
+            steps, kind = common_steps(rainfall, moisture, observations)
+            check_dates(rainfall, moisture, observations)
+            rates = rain_rates(rainfall, series_at(rainfall, places, progress.part(0, 0.4)), unit)
             amounts = _on_steps(rates, rainfall, steps, _RAIN_KNOWN) * np.array([p.days for p in steps])[:, None]
             series: dict[str, Floats] = {}
             if observations is not None:
                 series["stations"] = station_periods(observations, steps, options.min_share)
             for source in moisture:
-                values = _at(source, places, progress.part(0.4, 0.8))
+                values = series_at(source, places, progress.part(0.4, 0.8))
                 series[source.name] = _on_steps(values, source, steps, options.min_share)
             if not any(np.isfinite(values).any() for values in series.values()):
                 raise InputError(
@@ -115,22 +100,22 @@ def _assemble(
     progress: Progress,
 ) -> RainResponse:
     daily = kind == "day"
-    axis, index = _axis(steps)
+    axis, index = even_axis(steps)
     days = np.array([sum(period.ordinals()) / 2 for period in steps])
     method = anomaly_method(options.anomalies, days, float(np.median([period.days for period in steps])))
     lags = options.lags or (_DAY_LAGS if daily else _STEP_LAGS)
-    x, y = _centres(places)
+    x, y = centres(places)
     found: list[PlaceResponse] = []
     composites: dict[str, list[Floats]] = {name: [] for name in series}
     without = []
-    rain_axis = _spread(amounts, index, axis)
+    rain_axis = spread(amounts, index, axis)
     index_axis = antecedent(rain_axis, options.decay) if daily else None
-    departed_rain = _spread(departures(days, amounts, method), index, axis)
+    departed_rain = spread(departures(days, amounts, method), index, axis)
     departed_api = None
     if index_axis is not None and method != NONE:
-        departed_api = _spread(departures(days, index_axis[index], method), index, axis)
+        departed_api = spread(departures(days, index_axis[index], method), index, axis)
     moved = {
-        name: (_spread(values, index, axis), _spread(departures(days, values, method), index, axis))
+        name: (spread(values, index, axis), spread(departures(days, values, method), index, axis))
         for name, values in series.items()
     }
     for k, place in enumerate(places.names):
@@ -166,15 +151,14 @@ def _assemble(
                     response,
                 )
             )
-    sentence = _coverage(rainfall, places, without)
+    sentence = coverage(rainfall, places, without)
     if not found:
         raise InputError(f"There is rain at none of the places with soil moisture. {sentence}".strip())
     if all(place.n < options.min_pairs for place in found):
         most = max(place.n for place in found)
         raise InputError(
             f"No place has {options.min_pairs} steps with both rain and soil moisture (the most are {most}): give "
-            "longer "
-            "series, or lower the fewest pairs and trust the result less."
+            "longer series, or lower the fewest pairs and trust the result less."
         )
     notes = [*(observations.notes if observations else ()), *rainfall.notes]
     notes += [note for source in moisture for note in source.notes]
@@ -211,89 +195,10 @@ def _curves(moisture: Floats, rain: Floats, api: Floats | None, lags: int, optio
     return curves
 
 
-def _at(source: RasterSource, places: Places | Zones, progress: Progress) -> Floats:
-    """(layers, places) of a source at points, or as means over zones."""
-    if isinstance(places, Zones):
-        return zone_means(source, places, progress)[0]
-    return place_series(source, places.x, places.y, places.crs_wkt, progress)
-
-
 def _on_steps(values: Floats, source: RasterSource, steps: Sequence[Period], min_share: float) -> Floats:
     needed = np.array([min_share * period.days for period in steps])
     means = in_periods(values, parts_of(source, steps), needed)
     return means
-
-
-def _steps(
-    rainfall: RasterSource, moisture: Sequence[RasterSource], observations: Observations | None
-) -> tuple[list[Period], str]:
-    """Days where all series are daily or finer, else the periods of the one with the longest."""
-    longest = max([rainfall, *moisture], key=lambda source: source.length)
-    if longest.length <= 1:
-        first = max(_first_day(source.dated[0]) for source in [rainfall, *moisture] if source.dated)
-        last = min(_last_day(source.dated[-1]) for source in [rainfall, *moisture] if source.dated)
-        if observations is not None:
-            known = observations.date[~np.isnat(observations.date)].astype("datetime64[D]")
-            first = max(first, known.min().astype(object))
-            last = min(last, known.max().astype(object))
-        # Rain before the first soil moisture fills the index.
-        first = max(_first_day(rainfall.dated[0]), first - dt.timedelta(days=40))
-        count = (last - first).days + 1
-        return [day(first + dt.timedelta(days=k)) for k in range(max(0, count))], "day"
-    kind = "month" if 27 < longest.length < 32 else f"{longest.length:g} days"
-    return sorted(set(longest.dated)), kind
-
-
-def _first_day(period: Period) -> dt.date:
-    return period.first.date()
-
-
-def _last_day(period: Period) -> dt.date:
-    return (period.last - dt.timedelta(seconds=1)).date()
-
-
-def _axis(steps: Sequence[Period]) -> tuple[int, np.ndarray]:
-    """Length of an even axis and the place of each step on it, so that lags cross gaps rightly."""
-    length = float(np.median([period.days for period in steps]))
-    if 27 < length < 32:
-        place = np.array([12 * p.start.year + p.start.month for p in steps])
-    else:
-        place = np.round(np.array([p.ordinals()[0] for p in steps]) / length).astype(int)
-        if len(np.unique(place)) < len(place):
-            place = np.arange(len(steps))
-    place = place - place[0]
-    return int(place[-1]) + 1, place
-
-
-def _spread(values: Floats, index: np.ndarray, axis: int) -> Floats:
-    result = np.full((axis, values.shape[1]), math.nan)
-    result[index] = values
-    return result
-
-
-def _centres(places: Places | Zones) -> tuple[Floats, Floats]:
-    if isinstance(places, Places):
-        return places.x, places.y
-    from osgeo import ogr
-
-    points = [ogr.CreateGeometryFromWkb(wkb).Centroid() for wkb in places.wkb]
-    return np.array([p.GetX() for p in points]), np.array([p.GetY() for p in points])
-
-
-def _coverage(rainfall: RasterSource, places: Places | Zones, without: Sequence[str]) -> str:
-    """A sentence where rain is missing at places; CHIRPS is known to end at 50 degrees."""
-    if not without:
-        return ""
-    named = ", ".join(without[:5]) + (f" and {len(without) - 5} more" if len(without) > 5 else "")
-    sentence = f"The rain layer {rainfall.name} has no value at {len(without)} of {len(places)} places ({named})."
-    x, y = _centres(places)
-    grid = rainfall.grid
-    inside = grid.cell_of(*project(x, y, places.crs_wkt, grid))[0] >= 0
-    north = grid.extent()[3]
-    text = " ".join((rainfall.name, *(v for values in rainfall.tags.values() for v in values)))
-    if grid.is_geographic and (re.search("chirps", text, re.I) or abs(north - 50) < 0.06) and not inside.all():
-        sentence += " CHIRPS ends at 50 degrees north and south: take ERA5-Land, GPM IMERG or gauges beyond."
-    return sentence
 
 
 def _example(
@@ -310,25 +215,6 @@ def _example(
     k = places.names.index(best.place)
     dates = tuple(period.first.date().isoformat() for period in steps)
     return ExampleSeries(best.place, dates, amounts[:, k], {name: values[:, k] for name, values in series.items()})
-
-
-def _check_dates(rainfall: RasterSource, moisture: Sequence[RasterSource], observations: Observations | None) -> None:
-    spans = [(source.name, source.dated) for source in moisture]
-    for name, dated in spans:
-        if not dated:
-            raise InputError(f"{name} carries no date: write dates into the names, such as _2021-08-03.")
-        if dated[-1].last <= rainfall.dated[0].first or dated[0].first >= rainfall.dated[-1].last:
-            raise InputError(
-                f"Rain ({rainfall.span}) and soil moisture ({dated[0].label} to {dated[-1].label}) share no date."
-            )
-    if observations is not None:
-        known = observations.date[~np.isnat(observations.date)]
-        first, last = known.min().astype("datetime64[s]"), known.max().astype("datetime64[s]")
-        start, end = np.datetime64(rainfall.dated[0].first, "s"), np.datetime64(rainfall.dated[-1].last, "s")
-        if last < start or first >= end:
-            raise InputError(
-                f"Rain ({rainfall.span}) and stations ({str(first)[:10]} to {str(last)[:10]}) share no date."
-            )
 
 
 def _check(

@@ -67,6 +67,11 @@ class AreaMean:
         return mean, np.minimum(weight, 1.0)
 
 
+def cell_side(grid: Grid) -> float:
+    """Metres along the side of a square as large as a cell on the ground."""
+    return math.sqrt(math.prod(grid.ground_cell_size()))
+
+
 def project_axes(x: Floats, y: Floats, source: Grid, to: Grid) -> tuple[Floats, Floats]:
     """The lattice of `x` (cols) and `y` (rows), in the CRS of `source`, in that of `to`: two (rows, cols) arrays.
 
@@ -130,7 +135,7 @@ def _part_weights(source: Grid, seen: Grid, origin: tuple[int, int], cells: Grid
     """(cells, pixels of `seen`): share of each cell's area that lies in each pixel."""
     from scipy.sparse import csr_matrix
 
-    ratio = math.sqrt(math.prod(cells.ground_cell_size()) / math.prod(seen.ground_cell_size()))
+    ratio = cell_side(cells) / cell_side(seen)
     finest = math.floor(math.sqrt(_MOST_PARTS / (seen.rows * seen.cols)))
     parts = min(_PER_SIDE, max(1, math.ceil(_PER_SIDE / ratio)), max(finest, math.ceil(_FEWEST / ratio), 1))
     # A rim of pixels beyond the source, so that cells at its border know how much of them it does not cover.

@@ -63,6 +63,9 @@ def shared_periods(sources: Sequence[RasterSource], min_share: float) -> Shared:
                 f"The {undated[0].role} ({undated[0].name}) carries no date but the {dated.role} has "
                 f"{len(dated.layers)}: write its date into its name, such as _2021-08-03."
             )
+        known = next((source for source in sources if source.dated), None)
+        if known is not None:
+            undated[0].notes[f"{undated[0].name} carries no date: it is taken to be of {known.span}."] = None
         return Shared((None,), tuple((((0, 1.0),),) for _ in sources), np.array([min_share]), 0)
     periods = _longest(sources)
     table = [parts_of(source, periods) for source in sources]

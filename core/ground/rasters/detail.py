@@ -13,24 +13,26 @@ from .moments import Interval, resampled, scores_of, sums_of
 STRUCTURE, NOISE, MIXED = "structure", "noise", "mixed"
 SMOOTH, BLOCKS, CHANGING = "smooth", "blocks", "changing"
 CONFIRMED, NOT_CONFIRMED, CONTRARY, UNKNOWN = "confirmed", "not confirmed", "contrary", "unknown"
+INTERPOLATED = "(smooth coarse source)"  # how the name of that texture ends
 _LAGS = 24
-_NOISE_BELOW, _STRUCTURE_FROM = 0.15, 0.35  # correlation of the detail between neighbouring pixels
+NOISE_BELOW, _STRUCTURE_FROM = 0.15, 0.35  # correlation of the detail between neighbouring pixels
 _CHANGES_BELOW, _RETURNS_FROM = 0.1, 0.3  # correlation of the detail between dates
-_SMOOTH_BELOW = 0.1  # standard deviation of the detail, as a share of that of the map
+_SMOOTH_BELOW = 0.06  # standard deviation of the detail, as a share of that of the map
 _EQUAL_FROM = 0.6  # share of neighbours that hold the same value
 
 
 @dataclass(frozen=True)
 class Texture:
-    """How one map varies in space. `distance` (km) and `variogram` by lag, as shares of `variance`.
+    """How one map varies in space; detail is what is finer than `width_km`.
 
-    `neighbours`: correlation of the detail with itself 1, 2, 3 pixels away; `repeat`: between dates; `nugget`: share of
-    the variance that is there at no distance, from the first lags. `detail_sd` in the unit of the map. `equal`: share of
-    neighbours that hold the same value.
+    `distance` (km) and `variogram` by lag, as shares of `variance`. `neighbours`: correlation of the detail with itself
+    1, 2, 3 pixels away; `repeat`: between dates; `nugget`: share of the variance that is there at no distance, from the
+    first lags; `equal`: share of neighbours that hold the same value. `detail_sd` in the unit of the map.
     """
 
     name: str
     cell_km: float
+    width_km: float
     distance: tuple[float, ...]
     variogram: tuple[float, ...]
     variance: float
@@ -53,7 +55,7 @@ class Texture:
 
     @property
     def kind(self) -> str:
-        """What the detail looks like; a fixed pattern without correlation of neighbours (mixed) may be very fine land."""
+        """What the detail looks like; a pattern that jumps but returns (mixed) may be very fine land."""
         near = self.neighbours[0]
         if self.equal >= _EQUAL_FROM:
             return BLOCKS
@@ -61,7 +63,7 @@ class Texture:
             return SMOOTH
         if not math.isfinite(near):
             return MIXED
-        if near < _NOISE_BELOW:
+        if near < NOISE_BELOW:
             return MIXED if self.returns else NOISE
         if self.repeat < _CHANGES_BELOW:
             return CHANGING
@@ -125,6 +127,7 @@ def texture(name: str, maps: Floats, cell_km: float, width: int) -> Texture:
     return Texture(
         name,
         cell_km,
+        width * cell_km,
         tuple(k * cell_km for k in lags),
         tuple(gamma),
         variance,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,27 +9,26 @@ import numpy as np
 from ...progress import Progress
 from ...raster.grid import Grid
 from ..metrics import Floats
-from .area_mean import touched
+from .area_mean import cell_side, touched
 from .collecting import Collector
-from .detail import DetailAgreement, Texture, detail_agreement, texture
-from .results import RasterOptions
+from .detail import INTERPOLATED, DetailAgreement, Texture, detail_agreement, texture
+from .results import AS_FINE, RasterOptions
 from .source import RasterSource
 from .together import Together
 
 if TYPE_CHECKING:
-    from .validate import _Reader
+    from .reader import Reader
 
 _SIDE, _DATES = 384, 16
 _FINE_SIDE = 1000  # pixels of the finest layer along the window
 _USUAL_WIDTH = 9  # pixels, where no coarse source says how large a coarse cell is
 # A filter of 3 pixels would take the correlation of neighbours off with the mean.
 _LEAST_WIDTH = 5
-_AS_FINE = 1.5  # a reference is as fine as the product if its cells are no larger than this many of the product's
 
 
 def look_at_detail(
-    together: Together, reader: _Reader, collector: Collector, options: RasterOptions, progress: Progress
-) -> tuple[tuple[Texture, ...], DetailAgreement | None, list[str]]:
+    together: Together, reader: Reader, collector: Collector, options: RasterOptions, progress: Progress
+) -> tuple[tuple[Texture, ...], DetailAgreement | None]:
     """Textures of product, reference and baseline where most is known, and the agreement of the details.
 
     The agreement needs a reference about as fine as the product and a coarser scale to tell detail from: the cell of
@@ -42,9 +40,8 @@ def look_at_detail(
     dates = (
         dates[np.unique(np.linspace(0, len(dates) - 1, min(_DATES, len(dates))).astype(int))] if len(dates) else dates
     )
-    notes: list[str] = []
     if not len(dates):
-        return (), None, notes
+        return (), None
     finest = min(_km(source.grid) for source in together.sources)
     window = _around(together.grid, collector.fullest_block, int(_FINE_SIDE * finest / _km(together.grid)))
     row0, rows, col0, cols = window
@@ -55,7 +52,7 @@ def look_at_detail(
     common_km = _km(together.grid)
     width = _width(coarse_km, common_km)
     agreement = None
-    if common_km <= _AS_FINE * _km(product.grid) and min(rows, cols) >= 2 * width:
+    if common_km <= AS_FINE * _km(product.grid) and min(rows, cols) >= 2 * width:
         labels = [together.time.labels[k] for k in dates]
         agreement = detail_agreement(
             data[0], data[1], data[2] if len(data) > 2 else None, width, common_km, labels, options.seed
@@ -69,11 +66,11 @@ def look_at_detail(
             textures.append(
                 texture(name, maps, _km(source.grid), max(_LEAST_WIDTH, _width(coarse_km, _km(source.grid))))
             )
-    if len(data) > 2 and min(rows, cols) >= 5 and common_km < 0.75 * _km(together.sources[2].grid):
+    if len(data) > 2 and min(rows, cols) >= 5 and reader.smooth is not None:
         textures.append(
-            texture(f"{together.sources[2].name} (smooth coarse source)", data[2], common_km, max(_LEAST_WIDTH, width))
+            texture(f"{together.sources[2].name} {INTERPOLATED}", data[2], common_km, max(_LEAST_WIDTH, width))
         )
-    return tuple(textures), agreement, notes
+    return tuple(textures), agreement
 
 
 def _width(coarse_km: float | None, cell_km: float) -> int:
@@ -110,4 +107,4 @@ def _native(
 
 
 def _km(grid: Grid) -> float:
-    return math.sqrt(math.prod(grid.ground_cell_size())) / 1000
+    return cell_side(grid) / 1000

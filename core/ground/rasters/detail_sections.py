@@ -7,8 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from ...report import Figure, Table, Text, fmt
-from .detail import CONFIRMED, CONTRARY, NOISE, NOT_CONFIRMED, STRUCTURE, Texture
+from ...report import Figure, Table, Text, fmt, percent
+from .detail import (
+    BLOCKS,
+    CHANGING,
+    CONFIRMED,
+    CONTRARY,
+    INTERPOLATED,
+    NOISE,
+    NOISE_BELOW,
+    NOT_CONFIRMED,
+    SMOOTH,
+    STRUCTURE,
+    Texture,
+)
 from .plots import line_chart
 from .results import RasterValidation
 
@@ -32,30 +44,48 @@ def detail_sentence(result: RasterValidation) -> str:
         if detail.finding == CONTRARY:
             return f"{scale} runs against that of the reference ({r}): it does harm."
         return f"{scale} is not confirmed: its correlation with that of the reference is not distinct from 0 ({r})."
-    if product is None:
+    if product is None or not math.isfinite(product.neighbours[0]):
         return ""
+    unknown = (
+        "the map is too small to compare it with the reference"
+        if result.fine_reference
+        else "the reference is too coarse to say whether it is right"
+    )
+    return _of_texture(result.product, product, unknown)
+
+
+def _of_texture(name: str, product: Texture, unknown: str) -> str:
     near = fmt(product.neighbours[0], 2)
+    if product.kind == BLOCKS:
+        return (
+            f"{name} holds blocks of equal values ({percent(product.equal)} of the neighbouring pixels are the same), "
+            "as an enlarged coarse map does: this is no detail."
+        )
+    if product.kind == SMOOTH:
+        return (
+            f"{name} hardly holds detail finer than {fmt(product.width_km, 0)} km: its standard deviation is "
+            f"{percent(product.share)} of that of the map."
+        )
     if product.kind == NOISE:
         return (
-            f"The fine detail of {result.product} looks like noise: neighbouring pixels hardly know of each other "
+            f"The fine detail of {name} looks like noise: neighbouring pixels hardly know of each other "
             f"(correlation {near})."
         )
-    again = (
-        f" and it comes again on other dates (correlation {fmt(product.repeat, 2)})"
-        if math.isfinite(product.repeat) and product.repeat > 0.3
-        else ""
-    )
-    if product.kind == STRUCTURE:
+    if product.kind == CHANGING:
         return (
-            f"The fine detail of {result.product} has structure (correlation of neighbouring pixels {near}){again}; "
-            "the "
-            "reference is too coarse to say whether it is right."
+            f"The fine detail of {name} hangs together from pixel to pixel (correlation {near}) but does not come "
+            f"again on other dates (correlation {fmt(product.repeat, 2)}): filtered noise, or as short-lived as "
+            "showers, not a property of the land."
         )
-    return (
-        f"The fine detail of {result.product} is partly noise (correlation of neighbouring pixels {near}); the "
-        "reference "
-        "is too coarse to say more."
-    )
+    again = f" and it comes again on other dates (correlation {fmt(product.repeat, 2)})" if product.returns else ""
+    if product.kind == STRUCTURE:
+        return f"The fine detail of {name} has structure (correlation of neighbouring pixels {near}){again}; {unknown}."
+    if product.returns and product.neighbours[0] < NOISE_BELOW:
+        return (
+            f"The fine detail of {name} jumps from pixel to pixel (correlation {near}){again}: very fine land, or a "
+            "fixed artefact of a predictor."
+        )
+    return f"The fine detail of {name} is partly noise (correlation of neighbouring pixels {near}){again}; {unknown}."
 
 
 def detail_blocks(result: RasterValidation) -> list[Any]:
@@ -69,15 +99,15 @@ def detail_blocks(result: RasterValidation) -> list[Any]:
         blocks.append(
             Figure(
                 line_chart(
-                    lines, "Distance (km)", "Typical difference (m³/m³)" if result.comparable else "Typical difference"
+                    lines,
+                    "Distance (km)",
+                    "Typical difference (m³/m³)" if result.comparable else "Typical difference",
+                    zero=True,
                 ),
                 "Square root of the variogram: by how much two pixels differ that lie so far apart. A line that "
-                "starts low "
-                "and climbs is structure; one that starts high and stays flat is noise from pixel to pixel. A smooth "
-                "map "
-                "lies low at short distances: it has little detail, right or wrong. Compare the product with the "
-                "reference "
-                "at distances that both resolve.",
+                "starts low and climbs is structure; one that starts high and stays flat is noise from pixel to "
+                "pixel. A smooth map lies low at short distances: it has little detail, right or wrong. Compare the "
+                "product with the reference at distances that both resolve.",
                 "Variograms",
             )
         )
@@ -99,17 +129,13 @@ def detail_blocks(result: RasterValidation) -> list[Any]:
                     "Looks like",
                 ],
                 rows,
-                "The detail (each map minus its mean over about a coarse cell): its size, its correlation with "
-                "itself 1, 2 "
-                "and 3 pixels away and on the next date, and the share of the map's variance that is there at no "
-                "distance "
-                "(nugget).",
+                "The detail (each map minus its mean over about a coarse cell, taken off twice): its size, its "
+                "correlation with itself 1, 2 and 3 pixels away and on the next date, and the share of the variance "
+                "that is there at no distance (nugget).",
                 digits=[0, 1, 4, 2, 2, 2, 0, 2, 0],
                 notes="Noise that is drawn anew in each pixel has a correlation near 0 in all columns. Correlation "
-                "from "
-                "pixel to pixel alone proves nothing: interpolation and filters make it too. Detail that returns on "
-                "the "
-                "next date belongs to the land (soil, relief, crops) or to a fixed artefact.",
+                "from pixel to pixel alone proves nothing: interpolation and filters make it too. Detail that returns "
+                "on the next date belongs to the land (soil, relief, crops) or to a fixed artefact.",
             )
         )
     if result.detail is not None:
@@ -168,12 +194,13 @@ def _introduction(result: RasterValidation) -> str:
         "ways: by "
         "its texture, by whether it returns on other dates, and by whether an independent fine reference sees it too."
     )
-    if result.detail is None:
+    if result.detail is None and not result.fine_reference:
         text += (
             " The reference is coarser than the product, so the last, the only proof, is not possible here: the "
-            "texture "
-            "can show that detail is noise, but not that it is right."
+            "texture can show that detail is noise, but not that it is right."
         )
+    elif result.detail is None:
+        text += " The map is too small for the last, the only proof: it spans fewer than two coarse cells."
     elif result.detail.finding == NOT_CONFIRMED:
         text += (
             " The reference may itself be noisy at this scale, which lowers the correlation of details that are right."
@@ -186,4 +213,13 @@ def _product(result: RasterValidation) -> Texture | None:
 
 
 def _kind(one: Texture) -> str:
-    return {NOISE: "noise", STRUCTURE: "structure"}.get(one.kind, "both")
+    if one.name.endswith(INTERPOLATED):
+        return "interpolated"
+    names = {
+        NOISE: "noise",
+        STRUCTURE: "structure",
+        SMOOTH: "hardly any detail",
+        BLOCKS: "enlarged coarse map",
+        CHANGING: "changes by date",
+    }
+    return names.get(one.kind, "fixed pattern" if one.returns and one.neighbours[0] < NOISE_BELOW else "both")

@@ -9,11 +9,11 @@ from ...report import Figure, Table, Text, charts, plural
 from ..metrics import R_CLASSES
 from .results import BANDS, BASELINE_BANDS, RasterValidation
 
-
 _MAPPED = (("r", "R"), ("anomaly_r", "R of anomalies"))
 
 
 def map_blocks(result: RasterValidation) -> list[Any]:
+    """Maps of R, of the gain over the coarse source and of the bias, and how they spread."""
     if "r" not in result.pixels:
         least = result.options.min_periods
         return [
@@ -102,8 +102,7 @@ def _difference_figure(result: RasterValidation) -> list[Any]:
         Figure(
             charts.difference_map(bias, "Mean difference, product minus reference", "m³/m³", [size], label="Bias"),
             "Blue: the product is wetter than the reference. Differences between regions belong to soils, vegetation "
-            "and "
-            "the products' own climatologies, and say little about which is right.",
+            "and the products' own climatologies, and say little about which is right.",
             "Map of the bias",
         )
     ]

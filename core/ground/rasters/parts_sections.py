@@ -8,8 +8,11 @@ from typing import Any
 from ...report import Figure, Table, Text, charts
 from .results import RasterValidation
 
+_DATES_SHOWN = 40
+
 
 def date_blocks(result: RasterValidation, table: Table) -> list[Any]:
+    """R in space over time, and the table of dates."""
     blocks: list[Any] = []
     dates = [label.split("/")[0] for label, *_ in result.periods]
     if len(result.periods) > 2 and dates[0] != "undated":
@@ -30,6 +33,7 @@ def date_blocks(result: RasterValidation, table: Table) -> list[Any]:
 
 
 def date_table(result: RasterValidation) -> Table:
+    """Scores of all dates."""
     columns = ["Period", "Cells", "R in space"]
     if result.gain is not None:
         columns.append("R of the coarse source")
@@ -57,6 +61,7 @@ def _shortened(table: Table) -> Table:
 
 
 def zone_blocks(result: RasterValidation, table: Table) -> list[Any]:
+    """Empty without zones."""
     blocks: list[Any] = (
         [
             Figure(
@@ -73,16 +78,25 @@ def zone_blocks(result: RasterValidation, table: Table) -> list[Any]:
         if any(math.isfinite(row.series_r) for row in result.zones)
         else []
     )
-    blocks.append(table)
+    if result.zones:
+        blocks.append(table)
     if result.zones_without_cells:
-        named = ", ".join(result.zones_without_cells[:12])
-        blocks.append(
-            Text(f"Without a cell centre or a pair: {named}{' …' if len(result.zones_without_cells) > 12 else ''}.")
-        )
+        blocks.append(Text(without_cells(result)))
     return blocks
 
 
+def without_cells(result: RasterValidation) -> str:
+    """A sentence on the zones that got no scores."""
+    names = result.zones_without_cells
+    more = f" and {len(names) - 12} more" if len(names) > 12 else ""
+    return (
+        f"No scores for {', '.join(names[:12])}{more}: no cell with values has its centre there, or zones listed "
+        "before cover the place."
+    )
+
+
 def zone_table(result: RasterValidation) -> Table:
+    """Scores of all zones."""
     rows = [list(row.flat().values()) for row in result.zones]
     columns = [
         "Zone",
@@ -102,10 +116,6 @@ def zone_table(result: RasterValidation) -> Table:
         columns,
         rows,
         "Each zone: over all its pairs, as a mean of its cells, and of its mean series. A cell belongs to the zone "
-        "that "
-        "holds its centre.",
+        "that holds its centre; where zones overlap, to the one listed first.",
         digits=[0, 0, 0, *([3] * 7), 0, 3],
     )
-
-
-_DATES_SHOWN = 40

@@ -49,12 +49,16 @@ def in_periods(values: Floats, parts: Sequence[Parts], needed: Floats) -> Floats
 
 
 def station_periods(observations: Observations, periods: Sequence[Period], min_share: float) -> Floats:
-    """(periods, stations): means of the readings in each period, NaN below `min_share` of its days with a reading."""
+    """(periods, stations): means of the readings in each period, NaN below `min_share` of its days with a reading.
+
+    A reading stands for as many days as usually (median) pass until the next one: means of months carry one date each.
+    """
     names, _, _, number = observations.places()
     result = np.full((len(periods), len(names)), np.nan)
     order = np.argsort(observations.date, kind="stable")
     order = order[~np.isnat(observations.date[order])]
     dates = observations.date[order].astype("datetime64[s]")
+    spacing = _days_between(number[order], dates, len(names))
     for k, period in enumerate(periods):
         start, end = np.searchsorted(dates, [np.datetime64(period.first, "s"), np.datetime64(period.last, "s")])
         rows = order[start:end]
@@ -63,10 +67,22 @@ def station_periods(observations: Observations, periods: Sequence[Period], min_s
         count = np.bincount(number[rows], minlength=len(names))
         total = np.bincount(number[rows], observations.value[rows], minlength=len(names))
         days = np.unique(np.stack([number[rows], dates[start:end].astype("datetime64[D]").astype(np.int64)]), axis=1)[0]
-        covered = np.bincount(days, minlength=len(names)) >= min_share * period.days - 1e-9
+        covered = spacing * np.bincount(days, minlength=len(names)) >= min_share * period.days - 1e-9
         good = (count > 0) & covered
         result[k, good] = total[good] / count[good]
     return result
+
+
+def _days_between(number: NDArray[np.intp], dates: NDArray[np.datetime64], stations: int) -> Floats:
+    """Median days between the days with readings, at least 1, of each station."""
+    days = dates.astype("datetime64[D]").astype(np.int64)
+    if not len(days):
+        return np.ones(stations)
+    first, span = days.min(), int(np.ptp(days)) + 1
+    seen = np.unique(number * span + (days - first))
+    bounds = np.searchsorted(seen, np.arange(stations + 1) * span)
+    gaps = [np.diff(seen[start:end]) for start, end in zip(bounds[:-1], bounds[1:])]
+    return np.array([max(1.0, float(np.median(gap))) if len(gap) else 1.0 for gap in gaps])
 
 
 def _by_tile(places: NDArray[np.intp], row: NDArray[np.intp], col: NDArray[np.intp]) -> list[NDArray[np.intp]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -10,11 +9,10 @@ import numpy as np
 
 from ...progress import Progress
 from ..metrics import Floats
-from .area_mean import touched
+from .area_mean import cell_side, touched
 from .smooth import SmoothBaseline
 from .source import RasterSource
 from .together import Together, Window
-
 
 _FINER = 0.75  # a grid whose cells are smaller than this share of the baseline's is finer than it
 
@@ -24,7 +22,7 @@ class Reader:
 
     def __init__(self, together: Together, smooth: SmoothBaseline | None) -> None:
         # A smooth baseline is interpolated, not averaged.
-        self._smooth = smooth
+        self.smooth = smooth
         self._read = together if smooth is None else _first_two(together)
 
     def iterate(self, progress: Progress) -> Iterator[tuple[Window, Floats]]:
@@ -37,18 +35,17 @@ class Reader:
         return self._with_smooth(window, data, periods)
 
     def _with_smooth(self, window: Window, data: Floats, periods: Sequence[int]) -> Floats:
-        if self._smooth is None:
+        if self.smooth is None:
             return data
         row0, rows, col0, cols = window
-        smooth = self._smooth.at(self._read.grid.window(row0, col0, rows, cols), periods)
+        smooth = self.smooth.at(self._read.grid.window(row0, col0, rows, cols), periods)
         return np.concatenate([data, smooth[None]])
 
 
 def smooth_baseline(together: Together, progress: Progress) -> SmoothBaseline | None:
     """The interpolated baseline where the common grid is finer than its own, else None."""
     source = together.sources[2]
-    own, common = (math.sqrt(math.prod(grid.ground_cell_size())) for grid in (source.grid, together.grid))
-    if common > _FINER * own:
+    if cell_side(together.grid) > _FINER * cell_side(source.grid):
         return None
     alone = _alone(source, together)
     fields = _whole(alone, progress.part(0, 0.3))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ...raster.preview import preview
-from ...report import Figure, KeyFigure, Report, Section, Table, Text, charts, fmt, percent, plural, typeset
+from ...report import KeyFigure, Report, Section, Table, Text, fmt, percent, plural, typeset
 from ..metrics import R_CLASSES
-from .detail_sections import detail_blocks, detail_data, detail_sentence
+from .detail_sections import detail_blocks, detail_data
+from .map_section import map_blocks
 from .moments import Interval
-from .results import BANDS, BASELINE_BANDS, RasterValidation
-
+from .parts_sections import date_blocks, date_table, zone_blocks, zone_table
+from .results import RasterValidation
+from .verdict import verdict_lines
 
 
 def raster_report(result: RasterValidation) -> Report:
@@ -28,7 +29,7 @@ def raster_report(result: RasterValidation) -> Report:
         sections=[
             Section("Where they agree in time", map_blocks(result)),
             Section("Date by date: agreement in space", date_blocks(result, tables[1])),
-            *([Section("Zones", zone_blocks(result, tables[0]))] if result.zones else []),
+            *([Section("Zones", zones)] if (zones := zone_blocks(result, tables[0])) else []),
             *([Section("The fine detail", detail_blocks(result))] if result.textures or result.detail else []),
             Section("What the scores rest on", _basis(result, unit)),
         ],
@@ -44,10 +45,6 @@ def interval_text(interval: Interval, digits: int = 2) -> str:
     if not interval.known:
         return text
     return f"{text} [{fmt(interval.low, digits)}, {fmt(interval.high, digits)}]"
-
-
-
-
 
 
 def _key_figures(result: RasterValidation) -> list[KeyFigure]:
@@ -84,22 +81,6 @@ def _interval_note(interval: Interval) -> str:
     return (
         f"95 %: {fmt(interval.low, 2)} to {fmt(interval.high, 2)}" if interval.known else "no interval: too few blocks"
     )
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
 
 
 def _basis(result: RasterValidation, unit: str) -> list[Any]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...raster.grid import Grid
+from .area_mean import cell_side
 from .detail import DetailAgreement, Texture
 from .moments import Interval
 
 _SAME = 0.99
+AS_FINE = 1.5  # a reference is as fine as the product if its cells are no larger than this many of the product's
 BANDS = {
     "r": ("1", "Temporal correlation with the reference"),
     "bias": ("m3/m3", "Mean difference, product minus reference"),
@@ -122,6 +124,11 @@ class RasterValidation:
     options: RasterOptions
     output: str
     period_days: float
+
+    @property
+    def fine_reference(self) -> bool:
+        """Whether the reference is about as fine as the product."""
+        return cell_side(self.grids["reference"]) <= AS_FINE * cell_side(self.grids["product"])
 
     @property
     def same(self) -> bool:

@@ -14,7 +14,7 @@ from ...progress import Progress
 from ...raster.blocks import windows
 from ...raster.grid import Grid
 from ..metrics import Floats
-from .area_mean import AreaMean, project_axes
+from .area_mean import AreaMean, cell_side, project_axes
 from .common_time import Shared, shared_periods
 from .source import RasterSource
 
@@ -103,7 +103,7 @@ def bring_together(
     `baselines` come to that grid and those periods too, but do not decide them. Raises InputError where places or dates
     do not meet.
     """
-    coarsest = max(sources, key=lambda source: _area(source.grid)).grid
+    coarsest = max(sources, key=lambda source: _area(source.grid))
     window = _common_window(coarsest, (*sources, *baselines))
     time = shared_periods(sources, min_share) if not baselines else _with_baselines(sources, baselines, min_share)
     return Together((*sources, *baselines), window, time, min_valid)
@@ -120,12 +120,13 @@ def _with_baselines(sources: Sequence[RasterSource], baselines: Sequence[RasterS
     return shared_periods((*sources, *baselines), min_share)
 
 
-def _common_window(grid: Grid, sources: Sequence[RasterSource]) -> Grid:
-    """The cells of `grid` that the extents of all sources reach."""
+def _common_window(coarsest: RasterSource, sources: Sequence[RasterSource]) -> Grid:
+    """The cells of the grid of `coarsest` that the extents of all sources reach."""
+    grid = coarsest.grid
     inside = np.ones(grid.shape, dtype=bool) if grid.rows * grid.cols <= 10**6 else None
     box = [0, grid.rows, 0, grid.cols]
     for source in sources:
-        if source.grid is grid:
+        if source is coarsest:
             continue
         if inside is None or source.grid.same_crs(grid):
             row0, row1, col0, col1 = _reached(grid, source.grid)
@@ -141,8 +142,8 @@ def _common_window(grid: Grid, sources: Sequence[RasterSource]) -> Grid:
         box = [max(box[0], row0), min(box[1], row1), max(box[2], col0), min(box[3], col1)]
         if box[0] >= box[1] or box[2] >= box[3]:
             raise InputError(
-                f"The {source.role} ({source.name}) and the {sources[0].role} do not overlap: check their extents and "
-                "reference systems."
+                f"The {source.role} ({source.name}) and the {coarsest.role} ({coarsest.name}) do not overlap: check "
+                "their extents and reference systems."
             )
     return grid.window(box[0], box[2], box[1] - box[0], box[3] - box[2])
 
@@ -165,4 +166,4 @@ def _reached(grid: Grid, other: Grid) -> Window:
 
 
 def _area(grid: Grid) -> float:
-    return math.prod(grid.ground_cell_size())
+    return cell_side(grid) ** 2

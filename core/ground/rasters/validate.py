@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,17 +14,22 @@ from ...progress import Progress
 from ...raster.bands import Band
 from ...raster.stack import StackWriter, small_block_cache
 from ..metrics import Floats
-from .area_mean import touched
 from .collecting import Collector
 from .departures import ANOMALIES, NONE, anomaly_method, departures
 from .detail_sample import look_at_detail
-from .moments import Scores, resampled, scores_of, series_scores
+from .moments import resampled, scores_of, series_scores
+from .reader import Reader, smooth_baseline
 from .results import BANDS, BASELINE_BANDS, Pooled, RasterOptions, RasterValidation
-from .smooth import SmoothBaseline
-from .source import RasterSource, opened_sources
+from .source import opened_sources
 from .together import Together, Window, bring_together
 from .zones import Zones
 
+_ROLES = ("product", "reference", "coarse source")
+_NO_COMPARISON = {
+    (0, 1): "a map agrees with itself, give another reference",
+    (0, 2): "give the coarse layers that the maps were made from, or none",
+    (1, 2): "maps agree with their own source by construction, give a reference that had no part in them",
+}
 
 
 def validate_rasters(
@@ -44,7 +49,7 @@ def validate_rasters(
     """
     options, progress = options or RasterOptions(), progress or Progress()
     _check(product, reference, baseline, output, options)
-    given = [("product", product), ("reference", reference), *([("coarse source", baseline)] if baseline else [])]
+    given = list(zip(_ROLES, (product, reference, baseline)))[: 3 if baseline else 2]
     with opened_sources(given, band) as sources, small_block_cache():
         together = bring_together(sources[:2], options.min_share, options.min_valid, sources[2:])
         smooth = smooth_baseline(together, progress.part(0, 0.1)) if baseline else None
@@ -65,13 +70,10 @@ def validate_rasters(
                     out.write(number, maps[name], window[0], window[2])
             if not collector.pairs:
                 raise InputError(_why_none(together))
-        textures, detail, wording = look_at_detail(together, reader, collector, options, progress.part(0.85, 1.0))
-        notes = tuple(dict.fromkeys([*together.notes(), *wording]))
+        textures, detail = look_at_detail(together, reader, collector, options, progress.part(0.85, 1.0))
         progress.set(1.0)
         result = _result(together, collector, smooth is not None, comparable, method, options, str(output))
-        return replace(result, textures=textures, detail=detail, notes=notes)
-
-
+        return replace(result, textures=textures, detail=detail, notes=tuple(together.notes()))
 
 
 def _score(
@@ -86,39 +88,26 @@ def _score(
     known = np.isfinite(data).all(axis=0)
     product, reference = (np.where(known, values, np.nan) for values in data[:2])
     scores = series_scores(product, reference, options.min_periods)
-    days = together.time.days
-    departed = NAN_SCORES
-    if method != NONE:
-        departed = series_scores(
-            departures(days, product, method), departures(days, reference, method), options.min_periods
-        )
     empty = np.full(known.shape[1:], np.nan)
+    anomaly_r = empty
+    if method != NONE:
+        own, other = (departures(together.time.days, values, method) for values in (product, reference))
+        anomaly_r = series_scores(own, other, options.min_periods).r
     maps = {
         "r": scores.r,
         "bias": scores.bias if comparable else empty,
         "ubrmse": scores.ubrmse if comparable else empty,
         "rmse": scores.rmse if comparable else empty,
-        "anomaly_r": departed.r if departed is not NAN_SCORES else empty,
+        "anomaly_r": anomaly_r,
         "n": scores.n,
     }
     baseline = None
     if len(data) > 2:
         baseline = np.where(known, data[2], np.nan)
-        own = series_scores(baseline, reference, options.min_periods)
-        maps |= {"r_baseline": own.r, "r_gain": scores.r - own.r}
+        r_baseline = series_scores(baseline, reference, options.min_periods).r
+        maps |= {"r_baseline": r_baseline, "r_gain": scores.r - r_baseline}
     collector.add(window, product, reference, baseline, maps)
     return maps
-
-
-NAN_SCORES = Scores(*(np.array(math.nan) for _ in range(6)))
-
-
-
-
-
-
-
-
 
 
 def _result(
@@ -201,11 +190,11 @@ def _check(
     output: str | Path,
     options: RasterOptions,
 ) -> None:
-    shared = {str(Path(p).resolve()) for p in product} & {str(Path(p).resolve()) for p in reference}
-    if shared:
-        raise InputError(
-            f"{Path(sorted(shared)[0]).name} is both product and reference: a map agrees with itself, give another one."
-        )
+    inputs = [{Path(path).resolve() for path in paths} for paths in (product, reference, baseline)]
+    for (a, b), why in _NO_COMPARISON.items():
+        shared = sorted(inputs[a] & inputs[b])
+        if shared:
+            raise InputError(f"{shared[0].name} is both {_ROLES[a]} and {_ROLES[b]}: {why}.")
     if Path(output).resolve() in {Path(p).resolve() for p in (*product, *reference, *baseline)}:
         raise InputError(f"The output {output} is also an input: give the output another name.")
     for name, value in (("share of a period", options.min_share), ("valid share of a cell", options.min_valid)):
@@ -221,6 +210,5 @@ def _why_none(together: Together) -> str:
     names = " and ".join(f"{source.role} {source.name}" for source in together.sources)
     return (
         f"No cell has a value of {names} in the same period: check nodata and extents, or lower the smallest valid "
-        "share "
-        "of a cell and of a period."
+        "share of a cell and of a period."
     )

@@ -11,14 +11,20 @@ from .results import RasterValidation
 
 
 def verdict_lines(result: RasterValidation) -> list[str]:
+    """The answer first: better than the coarse source or not, then space, time and detail."""
     pooled = result.pooled
+    if not math.isfinite(pooled.r):
+        return [
+            f"There is no correlation: {result.product} or {result.reference} holds one value everywhere, or there are "
+            f"fewer than three pairs ({fmt(pooled.n)})."
+        ]
     scores = f"R = {fmt(pooled.r, 2)}"
     if result.comparable:
         scores += f", ubRMSE {fmt(pooled.ubrmse)} m³/m³, bias {fmt(pooled.bias, signed=True)} m³/m³"
     if result.gain is None:
         lines = [
-            f"{result.product} agrees with {result.reference} by {scores} over {plural(pooled.n, 'pair')}; without its "
-            "coarse source nothing shows whether downscaling helped."
+            f"{result.product} agrees with {result.reference} by {scores} over {plural(pooled.n, 'pair')}; no coarse "
+            "source was given, so this says nothing about downscaling."
         ]
     else:
         kind = "smooth coarse source" if result.smooth else "coarse source"
@@ -34,6 +40,11 @@ def verdict_lines(result: RasterValidation) -> list[str]:
             f"{result.product} {way}{kind} on the same {plural(pooled.n, 'pair')}: R = {fmt(pooled.r, 2)} against "
             f"{fmt(pooled.r_baseline, 2)}, a difference of {_signed(gain)}."
         ]
+        if not result.smooth:
+            lines.append(
+                f"The cells compared ({result.grid.cell_label}) are no finer than those of the coarse source: this "
+                "tells whether the maps keep its values, not whether the detail within its cells is right."
+            )
     if len(result.periods) > 1 and math.isfinite(result.spatial_r):
         against = f" (coarse source {fmt(result.spatial_r_baseline, 2)})" if result.gain is not None else ""
         lines.append(f"Over the cells of one date, R is {fmt(result.spatial_r, 2)} in the mean of the dates{against}.")

@@ -139,9 +139,8 @@ def collocate_series(
         note = "no common signal: a covariance is not positive"
     else:
         if found.negative.any():
-            note = "negative error variance: " + ", ".join(
-                "first second third".split()[k] for k in np.flatnonzero(found.negative)
-            )
+            which = " and ".join(("first", "second", "third")[k] for k in np.flatnonzero(found.negative))
+            note = f"negative error variance of the {which} product"
         drawn = _resampled(values, effective, repeats, seed)
         intervals = [_interval(one) for one in (drawn.error_sd, drawn.snr, drawn.r)]
         failed = float(1 - np.isfinite(drawn.r).all(axis=0).mean())

@@ -75,8 +75,7 @@ def _between(a: Origin, b: Origin) -> Dependence | None:
     ):
         return Dependence(
             f"{child.name} was downscaled from a source of the same kind as {parent.name}: a child and its parent "
-            "have the "
-            "same errors and may not both be in.",
+            "have the same errors and may not both be in.",
             True,
         )
     if shared_source:
@@ -90,8 +89,7 @@ def _between(a: Origin, b: Origin) -> Dependence | None:
         if shared:
             return Dependence(
                 f"{a.name} ({families[0][0]}) and {b.name} ({families[1][0]}) share {' and '.join(shared)}: their "
-                "errors "
-                "are related, and both look better than they are.",
+                "errors are related, and both look better than they are.",
                 False,
             )
     if child is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -12,6 +14,7 @@ from .estimate import TripleSeries
 from .independence import Dependence
 
 LETTERS = ("x", "y", "z")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -63,9 +66,21 @@ class TripleResult:
     options: TripleOptions
 
     @property
+    def estimated(self) -> float:
+        """Share of the pixels, or stations, that have all three estimates."""
+        if self.counts is not None:
+            return self.counts.estimated / max(1, self.counts.seen)
+        return sum(bool(np.isfinite(one.r).all()) for one in self.series) / max(1, len(self.series))
+
+    @property
     def ranking(self) -> Floats:
         """R with the truth (3,): median of the map, else of the stations."""
         if "r" in self.medians:
             return self.medians["r"]
         table = np.array([one.r for one in self.series if np.isfinite(one.r).all()])
         return np.asarray(np.median(table, axis=0)) if len(table) else np.full(3, np.nan)
+
+
+def triple(values: Sequence[_T]) -> tuple[_T, _T, _T]:
+    """The first three values."""
+    return values[0], values[1], values[2]
