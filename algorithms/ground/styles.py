@@ -13,6 +13,13 @@ from qgis.core import (
     QgsVectorLayer,
 )
 
+GAIN_CLASSES = [
+    (-2.0, -0.1, "#8c3b1a", "worse by more than 0.1"),
+    (-0.1, -0.02, "#d98f5f", "worse by 0.02 to 0.1"),
+    (-0.02, 0.02, "#f0ead9", "about the same"),
+    (0.02, 0.1, "#85b7d4", "better by 0.02 to 0.1"),
+    (0.1, 2.0, "#1f5a93", "better by more than 0.1"),
+]
 R_CLASSES = [
     (-1.0, 0.0, "#8c3b1a", "R below 0"),
     (0.0, 0.2, "#d98f5f", "0 to 0.2"),

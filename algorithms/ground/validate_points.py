@@ -31,22 +31,7 @@ from ...core.progress import Progress
 from ..fields import field_of_type, plain
 from ..styling import graduated, style_when_loaded
 from .station_source import StationSource
-
-GAIN_CLASSES = [
-    (-2.0, -0.1, "#8c3b1a", "worse by more than 0.1"),
-    (-0.1, -0.02, "#d98f5f", "worse by 0.02 to 0.1"),
-    (-0.02, 0.02, "#f0ead9", "about the same"),
-    (0.02, 0.1, "#85b7d4", "better by 0.02 to 0.1"),
-    (0.1, 2.0, "#1f5a93", "better by more than 0.1"),
-]
-R_CLASSES = [
-    (-1.0, 0.0, "#8c3b1a", "R below 0"),
-    (0.0, 0.2, "#d98f5f", "0 to 0.2"),
-    (0.2, 0.4, "#f0d9b5", "0.2 to 0.4"),
-    (0.4, 0.6, "#cfe2ea", "0.4 to 0.6"),
-    (0.6, 0.8, "#7fb3d1", "0.6 to 0.8"),
-    (0.8, 1.0, "#1f5a93", "0.8 to 1"),
-]
+from .styles import GAIN_CLASSES, R_CLASSES
 
 
 class ValidatePoints(StationSource):
