@@ -63,7 +63,10 @@ def check_output(path: str | Path) -> None:
 
 
 def _file_name(path: str | Path) -> Path:
-    target = Path(path)
+    if Path(path).as_posix().startswith("/vsi"):
+        raise InputError(f"The output {path} lies in no folder of this computer: give a file name in a folder.")
+    # Through a link, to the disk that the user means.
+    target = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
     if not target.name or os.path.isdir(target):
         raise InputError(f"The output {str(path)!r} is not the name of a file: give a file name in a folder.")
     return target

@@ -58,8 +58,9 @@ def downscale(
     for file in files:
         check_output(file)
     with ExitStack() as stack:
-        stack.enter_context(small_block_cache(running.block_cache_mib))
         fine, coarse = stack.enter_context(Stack.open(fine_path)), stack.enter_context(Stack.open(coarse_path))
+        together = len(model.factors) * fine.block_row_bytes(1)
+        stack.enter_context(small_block_cache(running.block_cache_mib(together)))
         run = Run(model, fine, coarse, options, progress, applicability is not None, uncertainty is not None)
         bands = [Band(coarse.target_name or model.target, period, model.target_unit) for period in run.periods]
         tags = {"MODEL": model.title, "DETAIL_GAIN": f"{run.gain:.4g}", "CONSERVE": options.conserve}

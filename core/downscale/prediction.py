@@ -23,7 +23,7 @@ from .trust import TrustLayers
 Reference = Callable[[int, int], "Array | float"]
 _FAR = 3.0  # widths of the training range
 _FAR_OUT = 0.9
-_LOOKED_AT = 48  # rows
+_PLACES, _ROWS = 8, 6  # where ranges are looked at: every place costs a row of blocks, which has many rows
 _MOST_MOISTURE = 1.5  # m3/m3
 _AT_ONCE = 2**16  # pixels; no more, for a run to stop soon after it is told to
 
@@ -116,9 +116,10 @@ class FinePrediction:
 
     def check_ranges(self, period: Period | None) -> None:
         """Look at some rows of `period`: a factor that is nearly everywhere outside its training range is a mistake."""
-        lines = np.unique(np.linspace(0, self.fine.grid.rows - 1, _LOOKED_AT).astype(int))
+        rows = min(_ROWS, self.fine.grid.rows)
+        places = np.unique(np.linspace(0, self.fine.grid.rows - rows, _PLACES).astype(int))
         for name, factor in zip(self.names, self.model.factors):
-            values = np.concatenate([self._read(self.fine, name, period, int(row), 1).ravel() for row in lines])
+            values = np.concatenate([self._read(self.fine, name, period, int(row), rows).ravel() for row in places])
             values = values[np.isfinite(values)]
             # Fine values, other seasons and footprints leave the range somewhat; another unit leaves it by far.
             margin = _FAR * (factor.maximum - factor.minimum)

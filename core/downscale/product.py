@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
 from ..raster.bounds import hold_bounds
-from ..raster.parts import SUFFIX, Arrays, read_part
+from ..raster.parts import Arrays, kept_part, part_path
 from ..raster.periods import Period
 from ..raster.support import Array, RunningMean, Support
 from ..raster.threads import check_cancelled
@@ -171,11 +170,7 @@ def _finish(common: Finishing, part: Rows, field: Arrays, row0: int, rows: int) 
 
 
 def _field(common: Finishing, part: Rows, only: tuple[str, ...]) -> Arrays:
-    path = f"{common.folder}/{replace(part, kind=FIELD).name}{SUFFIX}"
-    arrays = read_part(path, common.key, only)
-    if arrays is None:
-        raise InputError(f"The intermediate result {path} has gone or been changed: run the same call again.")
-    return arrays
+    return kept_part(part_path(common.folder, replace(part, kind=FIELD)), common.key, only)
 
 
 def _cells(fields: Fields, row0: int, rows: int) -> NDArray[np.intp]:

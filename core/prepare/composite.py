@@ -74,7 +74,8 @@ def make_composites(
         shared = _shared(written, variables, options, bool(coverage_path))
         parts, part_bytes = share_out(written, facts, grid, shared)
         key = run_key(_METHOD, {"shared": shared, "parts": parts, "grid": grid}, layers)
-        with Work(path, key, running, progress) as work, ExitStack() as writers:
+        others = [coverage_path] if coverage_path else []
+        with Work(path, key, running, progress, others=others) as work, ExitStack() as writers:
 
             def writer(name: str | Path, bands: Sequence[Band]) -> StackWriter:
                 packing = running.output_format

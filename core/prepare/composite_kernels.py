@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .composite_methods import MAX, MEAN, MEDIAN, MIN, SUM
-from .composite_plan import TOLERANCE, Composite, Recipe, Share, Use
+from .composite_plan import TOLERANCE, Recipe, Share
 
 Array = NDArray[np.float64]
 Mask = Optional[NDArray[np.bool_]]
@@ -20,7 +20,7 @@ _CHUNK = 2**15
 
 
 def prepare(values: Array, method: str) -> tuple[Array, Mask]:
-    """Flat values as `Running.add` wants them, and where they are valid; None where they are everywhere.
+    """Flat values as `Accumulator.add` wants them, and where they are valid; None where they are everywhere.
 
     Means and sums get 0 in place of NaN. `values` is changed.
     """
@@ -39,28 +39,28 @@ def chunks(size: int, step: int = _CHUNK) -> Iterator[slice]:
         yield slice(start, min(start + step, size))
 
 
-def arrays_held(composite: Composite | Recipe) -> int:
+def arrays_held(recipe: Recipe) -> int:
     """How many float64 arrays of a window a running composite holds, about."""
-    if composite.method == MEDIAN:
-        return 2 + 2 * len(composite.uses)
-    return 5 if composite.overlapping else 2
+    if recipe.method == MEDIAN:
+        return 2 + 2 * len(recipe.uses)
+    return 5 if recipe.overlapping else 2
 
 
-class Running:
+class Accumulator:
     """The composite of one period in a window of `size` pixels, fed with its uses in order of time."""
 
-    def __init__(self, composite: Composite | Recipe, size: int, min_coverage: float, rescale_sums: bool) -> None:
-        self._method, self._single = composite.method, len(composite.uses) == 1
+    def __init__(self, recipe: Recipe, size: int, min_coverage: float, rescale_sums: bool) -> None:
+        self._method, self._single = recipe.method, len(recipe.uses) == 1
         self._rescale = rescale_sums and self._method == SUM
-        self._covered = _Unions(composite, size) if composite.overlapping else _Counts(composite, size)
-        self._whole = composite.seconds / self._covered.unit
+        self._covered = _Unions(recipe, size) if recipe.overlapping else _Counts(recipe, size)
+        self._whole = recipe.seconds / self._covered.unit
         self._least = (min_coverage - TOLERANCE) * self._whole
         self._total: Array | None = None
         self._kept: list[Array] = []
         # Where sources overlap in time, their weights add up to more than the time they cover.
-        self._weights = np.zeros(size) if composite.overlapping and self._method == MEAN else None
+        self._weights = np.zeros(size) if recipe.overlapping and self._method == MEAN else None
 
-    def add(self, values: Array, valid: Mask, use: Use | Share) -> None:
+    def add(self, values: Array, valid: Mask, use: Share) -> None:
         """Take one source, as `prepare` gives it."""
         self._covered.add(valid, use)
         if self._method == MEDIAN:
@@ -93,14 +93,14 @@ class Running:
 class _Counts:
     """The time that valid sources cover per pixel, counted in the longest unit that measures all of them."""
 
-    def __init__(self, composite: Composite | Recipe, size: int) -> None:
-        self.unit = math.gcd(*(use.seconds for use in composite.uses))
+    def __init__(self, recipe: Recipe, size: int) -> None:
+        self.unit = math.gcd(*(use.seconds for use in recipe.uses))
         self._size = size
-        self._type = np.min_scalar_type(sum(use.seconds for use in composite.uses) // self.unit)
+        self._type = np.min_scalar_type(sum(use.seconds for use in recipe.uses) // self.unit)
         self._everywhere = 0  # counted in all pixels alike
         self._counts: NDArray[np.unsignedinteger] | None = None
 
-    def add(self, valid: Mask, use: Use | Share) -> None:
+    def add(self, valid: Mask, use: Share) -> None:
         count = use.seconds // self.unit
         if valid is None:
             self._everywhere += count
@@ -123,10 +123,10 @@ class _Unions:
 
     unit = 1
 
-    def __init__(self, composite: Composite | Recipe, size: int) -> None:
-        self._covered, self._reach = np.zeros(size), np.full(size, float(composite.start))
+    def __init__(self, recipe: Recipe, size: int) -> None:
+        self._covered, self._reach = np.zeros(size), np.full(size, float(recipe.start))
 
-    def add(self, valid: Mask, use: Use | Share) -> None:
+    def add(self, valid: Mask, use: Share) -> None:
         fresh = np.maximum(use.end - np.maximum(self._reach, use.start), 0.0)
         if valid is None:
             self._covered += fresh

@@ -64,7 +64,13 @@ class Recipe:
 
     @property
     def overlapping(self) -> bool:
-        return _overlap(self.start, self.uses)
+        """Whether two sources stand for the same time."""
+        reach = self.start
+        for use in self.uses:
+            if use.start < reach:
+                return True
+            reach = max(reach, use.end)
+        return False
 
 
 @dataclass
@@ -95,19 +101,10 @@ class Composite:
             reach = max(reach, use.end)
         return covered / self.seconds if self.seconds else 0.0
 
-    @property
-    def overlapping(self) -> bool:
-        """Whether two sources stand for the same time."""
-        return _overlap(self.start, self.uses)
-
-    @property
-    def method(self) -> str:
-        return self.variable.method
-
     def recipe(self, numbers: Mapping[int, int]) -> Recipe:
         """numbers: of sources, by their `id`."""
         uses = tuple(Share(numbers[id(use.source)], use.start, use.end, use.factor) for use in self.uses)
-        return Recipe(self.method, self.start, self.end, uses)
+        return Recipe(self.variable.method, self.start, self.end, uses)
 
     @property
     def band(self) -> Band:
@@ -166,15 +163,6 @@ def plan(
     if kind in (CUSTOM, OTHER):
         return made
     return [one for one in made if min(filled) <= one.period <= max(filled)]
-
-
-def _overlap(start: int, uses: Sequence[Use] | Sequence[Share]) -> bool:
-    reach = start
-    for use in uses:
-        if use.start < reach:
-            return True
-        reach = max(reach, use.end)
-    return False
 
 
 def _periods_of(paths: Sequence[str]) -> list[Period]:

@@ -15,9 +15,9 @@ from ..raster.grid import Grid
 from ..raster.readers import borrowed
 from ..raster.stack import StackWriter
 from ..raster.work import Work, check_cancelled
-from .composite_kernels import Array, Running, arrays_held, chunks, prepare
+from .composite_kernels import Accumulator, Array, arrays_held, chunks, prepare
 from .composite_plan import Composite, Recipe, Share
-from .composite_sources import FileFacts, Variable
+from .composite_sources import FileFacts
 
 CACHE = 192  # MiB of GDAL's blocks
 
@@ -118,7 +118,7 @@ def composite_block(shared: Shared, block: Block) -> dict[str, NDArray[Any]]:
     for number, recipe in enumerate(recipes):
         for use in recipe.uses:
             uses.setdefault(use.source, []).append((number, use))
-    running: dict[int, Running] = {}
+    running: dict[int, Accumulator] = {}
     for source in sorted(uses):
         check_cancelled()
         path, band = shared.sources[source]
@@ -128,7 +128,7 @@ def composite_block(shared: Shared, block: Block) -> dict[str, NDArray[Any]]:
         for number, use in uses[source]:
             recipe = recipes[number]
             if number not in running:
-                running[number] = Running(recipe, layer.size, shared.min_coverage, shared.rescale_sums)
+                running[number] = Accumulator(recipe, layer.size, shared.min_coverage, shared.rescale_sums)
             running[number].add(layer, valid, use)
             if use is recipe.uses[-1]:
                 made, share = running.pop(number).result()
@@ -158,7 +158,7 @@ def share_out(
     most_bytes = first = 0
     for variable in {id(one.variable): one.variable for one in made}.values():
         last = first + sum(one.variable is variable for one in made)
-        held = _arrays_held(variable, made)
+        held = _arrays_held(shared.recipes[first:last])
         fitting = _BYTES // (8 * held)
         pixels = max(1, min(_PIXELS, cached, fitting))
         places = windows(grid, pixels, block, most=2 * fitting, tile=1 if together else _TILE)
@@ -196,8 +196,7 @@ def stream(
     """
     made = [(number, one) for number, one in enumerate(written, 1) if not one.gap]
     sums = {id(one): Sums() for _, one in made}
-    bytes_here = 0 if work.running.scheduler else part_bytes
-    for block, arrays in work.run(composite_block, shared, parts, progress, "Compositing", part_bytes=bytes_here):
+    for block, arrays in work.run(composite_block, shared, parts, progress, "Compositing", part_bytes=part_bytes):
         progress.check()
         for k, (number, one) in enumerate(made[block.first : block.last]):
             sums[id(one)].take(arrays["sums"][k])
@@ -215,14 +214,13 @@ def _whole_tiles(block: Block, grid: Grid) -> bool:
     return (last_row % _TILE == 0 or last_row == grid.rows) and (last_col % _TILE == 0 or last_col == grid.cols)
 
 
-def _arrays_held(variable: Variable, made: Sequence[Composite]) -> int:
+def _arrays_held(recipes: Sequence[Recipe]) -> int:
     """Arrays of a window that the composites which are open at once hold."""
     events = []
-    for one in made:
-        if one.variable is variable:
-            held = arrays_held(one)
-            # A composite opens with its first source and closes with its last: ends after starts at one time.
-            events += [((one.uses[0].source.start, 0), held), ((one.uses[-1].source.start, 1), -held)]
+    for recipe in recipes:
+        held = arrays_held(recipe)
+        # A composite opens with its first source and closes with its last, after others that open with it.
+        events += [((recipe.uses[0].source, 0), held), ((recipe.uses[-1].source, 1), -held)]
     most = now = 0
     for _, change in sorted(events):
         now += change

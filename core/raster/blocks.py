@@ -18,13 +18,12 @@ from ..progress import Progress
 from .grid import Grid
 from .stack import StackWriter
 from .tiles import PIXELS, strips
+from .writing import BLOCK
 
 Array = NDArray[np.float64]
 Reader = Callable[[int, int], Array]
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-
-_TILE = 256  # rows and columns of the tiles that StackWriter writes
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def read_ahead(
 
 
 def windows(
-    grid: Grid, pixels: int, block: tuple[int, int] = (1, 1), most: int | None = None, tile: int = _TILE
+    grid: Grid, pixels: int, block: tuple[int, int] = (1, 1), most: int | None = None, tile: int = BLOCK
 ) -> list[tuple[int, int, int, int]]:
     """(row0, rows, col0, cols) of windows of about `pixels` pixels that tile the grid.
 

@@ -6,36 +6,46 @@ that they share with this computer.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hashlib
 import json
+import logging
 import os
-import tempfile
 import threading
 import time
 import uuid
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from osgeo import gdal
 
-from ..errors import InputError
-from ..packages import required
+from ..errors import Cancelled, InputError
+from ..progress import Progress
+from .connection import PATIENCE, connected, first_workers, patiently, sent_package
 from .parts import Arrays, Compute, Part, is_remote, write_part
-from .shipping import archive, module_of
 from .travel import name_of, pack
 
-_PATIENCE = 8.0  # seconds for the scheduler to answer
-_FIRST_WORKER = 20.0  # seconds for a first worker to come
+_LOGS = [logging.getLogger(f"distributed.{one}") for one in ("client", "batched", "core", "comm.tcp", "utils")]
 _NO_WORKERS = 120.0  # seconds without any worker after which a run gives up
 _LOOKS = 2.0  # seconds between looks at whether there are workers
+_GLANCE = 0.01  # seconds between looks at what has come back
 _RETRIES = 3  # of a part that fails for another reason than a mistake of the user
 _AGAIN = 3  # times that a part is sent again where its answer was lost
 _AHEAD = 3  # parts in flight for each thread of the workers
 _FEWEST_AHEAD = 8  # for workers that come later
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """A part under way: dask's future, the task, where the part will lie, how often it may be sent again."""
+
+    future: Any
+    text: bytes
+    path: str
+    again: int
 
 
 class ClusterExecutor:
@@ -46,25 +56,27 @@ class ClusterExecutor:
     itself stays as it is.
     """
 
-    def __init__(self, address: str, folder: str) -> None:
-        self._address, self._folder = address, _absolute(folder)
+    def __init__(self, address: str, folder: str, progress: Progress) -> None:
+        self._address, self._folder, self._progress = address, _absolute(folder), progress
         self._commons: dict[int, tuple[Any, dict[str, Any]]] = {}
-        self._waiting: dict[Future[Arrays | None], Any] = {}
+        self._waiting: dict[Future[Arrays | None], _Sent] = {}
+        self._failure: BaseException | None = None  # of the cluster as a whole
         self._closing = threading.Event()
-        self.most = 2  # parts that are worth having under way
         self._lock = threading.Lock()
-        self._watch = threading.Thread(target=self._watch_workers, daemon=True)
-        self._client: Any = None
+        self._client = connected(address, progress)
+        for log in _LOGS:
+            log.addFilter(self._tells)
+        self._attendant = threading.Thread(target=self._attend, name="cluster", daemon=True)
+        self._attendant.start()
         try:
-            self._client = _connected(address)
-            self.most = _ahead(self._first_workers())
-            self._module = self._send_package()
-        except BaseException:
+            self.most = _ahead(first_workers(self._client, address, progress))  # parts that are worth having under way
+            self._module = patiently(lambda: sent_package(self._client), progress)
+        except BaseException as error:
             self.close()
-            with contextlib.suppress(OSError):
-                os.rmdir(folder)  # made for this run, and empty but for an earlier one's parts
-            raise
-        self._watch.start()
+            if isinstance(error, (InputError, Cancelled)) or not isinstance(error, Exception):
+                raise
+            reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+            raise InputError(f"The workers of {address} cannot be prepared ({reason}): see their logs.") from error
 
     def submit(self, function: Compute, common: Any, part: Part, path: str, key: str) -> Future[Arrays | None]:
         """Have `part` computed and written to `path`. Raises InputError where a worker cannot do its share; so does
@@ -73,44 +85,85 @@ class ClusterExecutor:
         task["path"] = _absolute(path)
         result: Future[Arrays | None] = Future()
         result.set_running_or_notify_cancel()
-        self._start(result, json.dumps(task).encode(), task["path"])
+        self._send(result, json.dumps(task).encode(), task["path"])
         return result
 
     def close(self) -> None:
         """Cancel what is not finished and let go of the cluster."""
         self._closing.set()
-        with self._lock:
-            waiting, self._waiting = dict(self._waiting), {}
-        if self._client is None:
-            return
         with contextlib.suppress(Exception):  # the scheduler may be gone
-            self._client.cancel(list(waiting.values()), force=True)
+            self._client.cancel([sent.future for sent in self._take_all().values()], force=True)
         with contextlib.suppress(Exception):
             self._client.close(timeout=2)
-        if self._watch.is_alive():
-            self._watch.join(0.5)
+        self._attendant.join(PATIENCE)
+        for log in _LOGS:
+            log.removeFilter(self._tells)
 
-    def _start(self, result: Future[Arrays | None], text: bytes, path: str, again: int = _AGAIN) -> None:
-        sent = self._client.submit(
-            self._module.compute, text, key=f"soilmoisture-{uuid.uuid4().hex}", pure=False, retries=_RETRIES
-        )
-        with self._lock:
-            self._waiting[result] = sent
-        sent.add_done_callback(lambda done: self._finish(result, done, text, path, again))
+    def _tells(self, _: logging.LogRecord) -> bool:
+        """Nothing of dask goes to the log while it is used: of a lost connection the run itself tells."""
+        return False
 
-    def _finish(self, result: Future[Arrays | None], done: Any, text: bytes, path: str, again: int) -> None:
-        with self._lock:
-            known = self._waiting.pop(result, None) is not None
-        if self._closing.is_set() or not known:
-            return
+    def _send(self, result: Future[Arrays | None], text: bytes, path: str, again: int = _AGAIN) -> None:
         try:
-            # The answer of a worker that has died since would come late or never: the file says enough.
+            future = self._client.submit(
+                self._module.compute, text, key=f"soilmoisture-{uuid.uuid4().hex}", pure=False, retries=_RETRIES
+            )
+        except Exception as error:
+            raise self._failure or self._reason(error) from error
+        with self._lock:
+            if self._failure:
+                raise self._failure
+            self._waiting[result] = _Sent(future, text, path, again)
+
+    def _attend(self) -> None:
+        """Take in what comes back, in a thread of its own."""
+        try:
+            seen = looked = time.monotonic()
+            while not self._closing.wait(_GLANCE):
+                for result, sent in self._take_all(back=True).items():
+                    self._finish(result, sent)
+                if time.monotonic() - looked > _LOOKS:
+                    looked = time.monotonic()
+                    seen = looked if self._has_workers() else seen
+                    if looked - seen > _NO_WORKERS:
+                        raise InputError(
+                            f"The scheduler {self._address} has had no workers for {_NO_WORKERS:.0f} seconds: start "
+                            "some and run the same call."
+                        )
+        except BaseException as error:  # parts would wait without end
+            self._failure = error
+            for result in self._take_all():
+                result.set_exception(error)
+
+    def _take_all(self, back: bool = False) -> dict[Future[Arrays | None], _Sent]:
+        """Parts that nothing waits for any more: all, or those that have come back."""
+        with self._lock:
+            taken = {result: sent for result, sent in self._waiting.items() if not back or sent.future.done()}
+            for result in taken:
+                del self._waiting[result]
+        return taken
+
+    def _has_workers(self) -> bool:
+        """Whether there are any, so far as is known. Raises InputError where the scheduler is lost."""
+        if not self._alive():
+            raise self._lost()
+        if self._client.status == "running":
+            with contextlib.suppress(Exception):  # it may be lost at this moment, which shows at the next look
+                threads = sum(self._client.nthreads().values())
+                self.most = _ahead(threads)
+                return threads > 0
+        return True
+
+    def _finish(self, result: Future[Arrays | None], sent: _Sent) -> None:
+        done = sent.future
+        try:
             if done.status == "error":
-                raise done.exception(timeout=_PATIENCE)
-            if done.status == "finished" and (_exists(path) or self._has_answered(done)):
+                raise done.exception(timeout=PATIENCE)
+            # The answer of a worker that has died since would come late or never: the file says enough.
+            if done.status == "finished" and (_exists(sent.path) or self._has_answered(done)):
                 result.set_result(None)
-            elif again and self._alive():
-                self._start(result, text, path, again - 1)
+            elif sent.again and self._alive():
+                self._send(result, sent.text, sent.path, sent.again - 1)
             else:
                 raise self._lost()
         except Exception as error:
@@ -119,7 +172,7 @@ class ClusterExecutor:
     def _has_answered(self, done: Any) -> bool:
         """Whether a worker says that the part is written. Raises InputError where it says why it cannot be."""
         try:
-            answer = done.result(timeout=_PATIENCE)
+            answer = done.result(timeout=PATIENCE)
         except Exception:  # of dask's many ways to lose a worker
             return False
         if "error" in answer:
@@ -128,7 +181,7 @@ class ClusterExecutor:
 
     def _reason(self, error: BaseException) -> BaseException:
         """What the user is told of an error that dask reports."""
-        if isinstance(error, InputError):
+        if isinstance(error, (InputError, Cancelled)):
             return error
         if type(error).__name__ == "KilledWorker":
             return InputError(
@@ -149,10 +202,8 @@ class ClusterExecutor:
     def _task(self, common: Any, key: str) -> dict[str, Any]:
         """What is the same in all tasks with this `common`, which is written to the folder once."""
         if id(common) not in self._commons:
-            text, inputs = (
-                pack(common),
-                [one for one in getattr(common, "inputs", ()) if gdal.VSIStatL(one) is not None],
-            )
+            text = pack(common)
+            inputs = [one for one in getattr(common, "inputs", ()) if gdal.VSIStatL(one) is not None]
             digest = hashlib.sha256(text + repr((self._folder, key)).encode()).hexdigest()
             path = f"{self._folder}/common-{digest[:16]}.shared"
             write_part(path, key, {"common": np.frombuffer(text, np.uint8)})
@@ -163,89 +214,16 @@ class ClusterExecutor:
 
     def _look(self, task: dict[str, Any]) -> None:
         """Raise InputError where a worker cannot do its share."""
-        found = self._client.run(self._module.look, json.dumps(task).encode(), on_error="return")
+        text = json.dumps(task).encode()
+        try:
+            found = patiently(lambda: self._client.run(self._module.look, text, on_error="return"), self._progress)
+        except Exception as error:
+            raise self._reason(error) from error
         for worker, problem in found.items():
             if isinstance(problem, str) and problem:
                 raise InputError(f"The worker {worker} of the cluster {problem}.")
             if isinstance(problem, BaseException) and not isinstance(problem, OSError):  # a worker that just left
                 raise InputError(f"The worker {worker} of the cluster does not start the computing: {problem}.")
-
-    def _first_workers(self) -> int:
-        """Threads of the workers that are there, or of the first that come."""
-        until = time.monotonic() + _FIRST_WORKER
-        while True:
-            threads = sum(self._client.nthreads().values())
-            if threads:
-                return threads
-            if time.monotonic() > until:
-                raise InputError(
-                    f"The scheduler {self._address} has no workers: start some (dask worker {self._address})."
-                )
-            time.sleep(0.2)
-
-    def _send_package(self) -> Any:
-        """Send this package to all who have it not yet; dask hands it to workers that come later."""
-        package, content = archive()
-        module = module_of(package, "raster.remote")
-        if not self._there(module):
-            with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder) / f"{package}.zip"
-                path.write_bytes(content)
-                self._client.upload_file(str(path))
-        return module
-
-    def _there(self, module: Any) -> bool:
-        try:
-            self._client.run_on_scheduler(module.ready)
-            return all(self._client.run(module.ready).values())
-        except Exception:  # dask's and Python's ways to say that a module is absent
-            return False
-
-    def _watch_workers(self) -> None:
-        """Give up where scheduler or workers are gone for long: parts would wait without end."""
-        seen = time.monotonic()
-        while not self._closing.wait(_LOOKS):
-            threads = None
-            with contextlib.suppress(Exception):
-                threads = sum(self._client.nthreads().values())
-            if threads:
-                self.most, seen = _ahead(threads), time.monotonic()
-            elif not self._alive() or time.monotonic() - seen > _NO_WORKERS:
-                self._give_up(
-                    self._lost()
-                    if threads is None
-                    else InputError(
-                        f"The scheduler {self._address} has had no workers for {_NO_WORKERS:.0f} seconds: start some "
-                        "and run the same call."
-                    )
-                )
-
-    def _give_up(self, reason: InputError) -> None:
-        with self._lock:
-            waiting, self._waiting = dict(self._waiting), {}
-        for result in waiting:
-            result.set_exception(reason)
-
-
-def _connected(address: str) -> Any:
-    distributed = required("distributed")
-
-    async def try_it() -> None:
-        arguments = distributed.Security().get_connection_args("client")
-        comm = await distributed.comm.connect(address, timeout=_PATIENCE, **arguments)
-        await comm.close()
-
-    try:
-        # A client that finds no scheduler takes long to give up, and longer to go: knock first.
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(asyncio.run, try_it()).result()
-        return distributed.Client(address, timeout=_PATIENCE, set_as_default=False)
-    except Exception as error:  # of many kinds: what answers there may be anything
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise InputError(
-            f"The scheduler {address} does not answer ({reason}): check the address, such as tcp://192.168.1.20:8786, "
-            "and that the scheduler runs, or leave it empty to compute on this machine."
-        ) from error
 
 
 def _absolute(path: str) -> str:

@@ -15,7 +15,8 @@ class OutputLock:
 
     def __init__(self, output: Path) -> None:
         self._output = output
-        self._path = output.with_name(f".{output.name}.lock")
+        file = Path(os.path.realpath(output))  # one lock for all names of a file
+        self._path = file.with_name(f".{file.name}.lock")
         self._file: int | None = None
 
     def take(self) -> None:

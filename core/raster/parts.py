@@ -69,12 +69,12 @@ def write_part(path: str, key: str, arrays: Mapping[str, NDArray[Any]]) -> int:
                 file.write(chunk)
         if work != path:
             os.replace(work, path)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
         with contextlib.suppress(OSError, RuntimeError):
             remove(work)
         raise InputError(
             f"Intermediate results cannot be written to {os.path.dirname(path)} "
-            f"({error.strerror or error}): free some space there, or choose another work folder."
+            f"({getattr(error, 'strerror', None) or error}): free some space there, or choose another work folder."
         ) from error
     return sum(len(chunk) for chunk in chunks)
 
@@ -96,8 +96,21 @@ def read_part(path: str, key: str, only: Sequence[str] | None = None) -> Arrays 
                     result[name] = np.frombuffer(data, kind).reshape(shape)
                 start += size
             return result
-    except (OSError, ValueError, TypeError, KeyError, struct.error):
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError, struct.error):
         return None
+
+
+def kept_part(path: str, key: str, only: Sequence[str] | None = None) -> Arrays:
+    """As `read_part`, of a part that this run has finished. Raises InputError where it is not there."""
+    arrays = read_part(path, key, only)
+    if arrays is None:
+        raise InputError(f"The intermediate result {path} has gone or been changed: run the same call again.")
+    return arrays
+
+
+def part_path(folder: str, part: Part) -> str:
+    """The file of `part` in a work folder."""
+    return f"{folder}/{part.name}{SUFFIX}"
 
 
 def is_remote(path: str) -> bool:
@@ -125,7 +138,9 @@ def remove_folder(folder: str) -> None:
 def list_folder(folder: str) -> list[str]:
     """Names of the files in `folder`; none where it is absent."""
     if is_remote(folder):
-        return [name for name in gdal.ReadDir(folder) or [] if name not in (".", "..")]
+        with contextlib.suppress(RuntimeError):
+            return [name for name in gdal.ReadDir(folder) or [] if name not in (".", "..")]
+        return []
     return os.listdir(folder) if os.path.isdir(folder) else []
 
 

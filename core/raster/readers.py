@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from .fingerprint import absolute
-from .grid import open_raster
 from .stack import Stack
 
 _MOST = 256  # open at one time, beside those in use
@@ -49,10 +47,7 @@ def _take(path: str) -> Stack:
         known = _known.get(path)
     if known is None:
         known = _known[path] = Stack.open(path)
-    stack = copy.copy(known)
-    stack.path = path
-    stack._dataset, stack._lock = open_raster(path), threading.Lock()
-    return stack
+    return known.again(path)
 
 
 def _give_back(stack: Stack) -> None:

@@ -13,9 +13,10 @@ from importlib import import_module
 from typing import Any
 
 _kept: dict[str, Any] = {}  # what parts share, by digest; the last few runs
-_seen: dict[str, str] = {}  # what looking at a run's folder found, by digest
+_seen: list[str] = []  # digests of runs of which all was found
 _lock = threading.Lock()
 _MOST_KEPT = 4
+_MOST_SEEN = 1000
 _LOOKS = 1.0  # seconds between looks at whether the run goes on
 _BLOCK_CACHE = 192 * 2**20  # of GDAL, instead of a share of the memory that other workers on the computer count on too
 
@@ -38,20 +39,18 @@ def compute(text: bytes) -> dict[str, Any]:
         return {"error": f"The worker {get_worker().address} of the cluster {problem}."}
     from ..errors import Cancelled, InputError
     from .parts import compute_part
-    from .threads import _here
+    from .threads import computing
     from .travel import named, unpack
 
     try:
         common, part = _common(task), unpack(task["part"].encode())
-        _here.stop = _Ended(task["common"])
-        arrays = compute_part(named(task["function"]), common, part, task["path"], task["key"])
-        return {"bytes": sum(array.nbytes for array in arrays.values())}
+        with computing(_Ended(task["common"])):
+            compute_part(named(task["function"]), common, part, task["path"], task["key"])
+        return {}
     except InputError as error:
         return {"error": str(error)}
     except Cancelled:
         return {"error": "The run has ended."}  # nobody waits for it
-    finally:
-        _here.stop = None
 
 
 class _Ended:
@@ -72,9 +71,13 @@ def look(text: bytes) -> str:
     """Why this worker cannot do its share, as `has no GDAL ...`; empty where it can. Looked at once per run."""
     task = json.loads(text)
     with _lock:
-        if task["digest"] not in _seen:
-            _seen[task["digest"]] = _problem(task)
-        return _seen[task["digest"]]
+        if task["digest"] in _seen:
+            return ""
+        problem = _problem(task)  # which the user may mend before the next call
+        if not problem:
+            _seen.append(task["digest"])
+            del _seen[:-_MOST_SEEN]
+        return problem
 
 
 def _problem(task: dict[str, Any]) -> str:

@@ -54,10 +54,13 @@ class Running:
         """Bytes that blocks in work may take."""
         return free_memory() // 4 if self.memory_mib is None else self.memory_mib * _MIB
 
-    @property
-    def block_cache_mib(self) -> int:
-        """MiB that GDAL may hold of decoded blocks, for files whose rows of tiles serve several parts."""
-        return max(16, min(192, self.memory // 4 // _MIB))
+    def block_cache_mib(self, block_rows: int) -> int:
+        """MiB that GDAL may hold of decoded blocks. block_rows: bytes of the rows of blocks that are read together.
+
+        These serve several parts: where they do not stay, every part decodes them again.
+        """
+        # Parts at work at one time may lie in two rows of blocks.
+        return max(16, min(max(192, 2 * block_rows // _MIB + 1), self.memory // 4 // _MIB))
 
     @property
     def workers(self) -> int:
@@ -81,10 +84,12 @@ def free_memory() -> int:
 def _left_in_container() -> int:
     """What a container's limit leaves; very much without one."""
     try:
-        limit, used = (
-            Path(f"/sys/fs/cgroup/memory.{what}").read_text(encoding="ascii").strip() for what in ("max", "current")
+        limit, used, pages = (
+            Path(f"/sys/fs/cgroup/memory.{what}").read_text(encoding="ascii") for what in ("max", "current", "stat")
         )
-        return max(0, int(limit) - int(used))
+        # Files that were read count as used, until another use comes.
+        files = next((int(line.split()[1]) for line in pages.splitlines() if line.startswith("inactive_file ")), 0)
+        return max(0, int(limit) - int(used) + files)
     except (OSError, ValueError):
         return sys.maxsize
 

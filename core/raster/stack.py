@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import threading
 from collections.abc import Iterable, Iterator
@@ -57,11 +58,20 @@ class Stack:
         self._masked = [bool(band.GetMaskFlags() & gdal.GMF_PER_DATASET) for band in bands]
         self._scaling = [(band.GetScale() or 1.0, band.GetOffset() or 0.0) for band in bands]
         self.data_types = tuple(gdal.GetDataTypeName(band.DataType) for band in bands)
+        self._block_row_bytes = [
+            band.GetBlockSize()[1] * self.grid.cols * gdal.GetDataTypeSize(band.DataType) // 8 for band in bands
+        ]
 
     @classmethod
     def open(cls, path: str | Path) -> Stack:
         """Open for reading. Raises InputError where GDAL cannot."""
         return cls(str(path), open_raster(path))
+
+    def again(self, path: str) -> Stack:
+        """The same file opened once more, as `path`, for another thread; what is known of it is not read again."""
+        other = copy.copy(self)
+        other.path, other._dataset, other._on_demand, other._lock = path, open_raster(path), False, threading.Lock()
+        return other
 
     def __enter__(self) -> Stack:
         return self
@@ -179,6 +189,10 @@ class Stack:
     def plain(self, index: int) -> bool:
         """Whether nothing but its nodata value says which pixels of band `index` (1-based) are invalid."""
         return not self._masked[index - 1] and not self.data_types[index - 1].startswith("C")
+
+    def block_row_bytes(self, index: int) -> int:
+        """Of all blocks of band `index` (1-based) that a row of the raster crosses, decoded."""
+        return self._block_row_bytes[index - 1]
 
     def scaling(self, index: int) -> tuple[float, float]:
         """Scale and offset from the values that band `index` (1-based) holds to physical ones."""

@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, Protocol
 
 from ..errors import Cancelled
 from .parts import Arrays, Compute, Part, compute_part
 
 _here = threading.local()
+
+
+class Stop(Protocol):
+    """Says when a run is to stop, as a threading.Event does."""
+
+    def is_set(self) -> bool: ...
+
+
+@contextmanager
+def computing(stop: Stop) -> Iterator[None]:
+    """In this block this thread computes a part of a run, which `stop` ends."""
+    _here.stop = stop
+    try:
+        yield
+    finally:
+        _here.stop = None
 
 
 def check_cancelled() -> None:
@@ -40,9 +58,6 @@ class ThreadExecutor:
         self._pool.shutdown(cancel_futures=True)
 
     def _compute(self, function: Compute, common: Any, part: Part, path: str, key: str) -> Arrays | None:
-        _here.stop = self._stop
-        try:
+        with computing(self._stop):
             check_cancelled()
             return compute_part(function, common, part, path, key)
-        finally:
-            _here.stop = None

@@ -7,9 +7,6 @@ call finds them by the key, which says what the results rest on, and computes th
 from __future__ import annotations
 
 import contextlib
-import glob
-import hashlib
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -20,12 +17,25 @@ from typing import Any, Protocol, TypeVar
 
 from ..errors import Cancelled, InputError
 from ..progress import Progress
-from .fingerprint import KEY_LENGTH
 from .lock import OutputLock
-from .parts import SUFFIX, Arrays, Compute, Part, is_remote, list_folder, read_part, remove, remove_folder, write_part
+from .parts import (
+    SUFFIX,
+    Arrays,
+    Compute,
+    Part,
+    is_remote,
+    kept_part,
+    list_folder,
+    part_path,
+    read_part,
+    remove,
+    remove_folder,
+    write_part,
+)
 from .remaining import WithRemaining
 from .running import Running
 from .threads import ThreadExecutor, check_cancelled
+from .work_folder import make_ready, remove_leftovers, work_folder
 
 __all__ = ["Executor", "Part", "Work", "check_cancelled"]
 
@@ -88,13 +98,7 @@ class Work:
         try:
             if self.running.start_afresh:
                 remove_leftovers(self.output, self.running.work_folder, self._others)
-            if not is_remote(self.folder):
-                _make_folder(self.folder)
-            for name in list_folder(self.folder):
-                # What a killed run was writing at that moment.
-                if SUFFIX in name and not name.endswith(SUFFIX):
-                    with contextlib.suppress(OSError, RuntimeError):
-                        remove(f"{self.folder}/{name}")
+            make_ready(self.folder)
             self._executor = self._given or self._make_executor()
         except BaseException:
             if not self._kept():
@@ -138,7 +142,8 @@ class Work:
         """
         executor = self._executor
         assert executor is not None, "the work has not begun"
-        most = max(1, min(executor.most, self.running.memory // max(1, part_bytes)))
+        # What a cluster computes takes memory there.
+        fitting = max(1, self.running.memory // max(1, 0 if self.running.scheduler else part_bytes))
         total, done = max(1, sum(part.pixels for part in parts)), 0
         waiting = iter(parts)
         found = set(list_folder(self.folder))
@@ -146,7 +151,7 @@ class Work:
         try:
             progress.set(0.0, label)
             while True:
-                while len(pending) < most:
+                while len(pending) < min(executor.most, fitting):
                     part = next(waiting, None)
                     if part is None:
                         break
@@ -175,12 +180,7 @@ class Work:
 
     def read(self, part: Part, only: Sequence[str] | None = None) -> Arrays:
         """The arrays of a finished part again."""
-        arrays = read_part(self.path(part), self.key, only)
-        if arrays is None:
-            raise InputError(
-                f"The intermediate result {self.path(part)} has gone or been changed: run the same call again."
-            )
-        return arrays
+        return kept_part(self.path(part), self.key, only)
 
     def holds(self, parts: Sequence[Part], only: Sequence[str] | None = None) -> bool:
         """Whether all `parts` are finished, and their files whole."""
@@ -197,7 +197,7 @@ class Work:
         remove_folder(self.folder)
 
     def path(self, part: Part) -> str:
-        return f"{self.folder}/{part.name}{SUFFIX}"
+        return part_path(self.folder, part)
 
     def _result(
         self, part: Part, future: Future[Arrays | None], only: Sequence[str] | None, progress: Progress
@@ -225,37 +225,5 @@ class Work:
         if self.running.scheduler:
             from .cluster import ClusterExecutor
 
-            return ClusterExecutor(self.running.scheduler, self.folder)
+            return ClusterExecutor(self.running.scheduler, self.folder, self.progress)
         return ThreadExecutor(self.running.workers)
-
-
-def work_folder(output: str | Path, chosen: str, key: str) -> str:
-    """Where the finished parts of a run wait."""
-    output = Path(output).absolute()
-    if not chosen:
-        return f"{output.parent}/.{output.stem}-work-{key}"
-    # Outputs of the same name in different folders may share the work folder.
-    place = hashlib.sha256(str(output).encode()).hexdigest()[:8]
-    return f"{chosen.rstrip('/')}/.{output.stem}-{place}-work-{key}"
-
-
-def remove_leftovers(output: str | Path, chosen: str = "", others: Sequence[str | Path] = ()) -> None:
-    """Remove what earlier runs on `output`, whatever their options, have left: work folders, and unfinished files of
-    `output` and `others` under their temporary names."""
-    parent, _, stem = work_folder(output, chosen, "").rpartition("/")
-    for name in list_folder(parent):
-        if name.startswith(stem) and len(name) == len(stem) + KEY_LENGTH:
-            remove_folder(f"{parent}/{name}")
-    for file in (Path(one).absolute() for one in (output, *others)):
-        for leftover in file.parent.glob(f".{glob.escape(file.stem)}-{'[0-9a-f]' * KEY_LENGTH}*{file.suffix}*"):
-            with contextlib.suppress(OSError):
-                leftover.unlink()
-
-
-def _make_folder(folder: str) -> None:
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"The work folder {folder} cannot be made ({error.strerror}): choose another one, or check its permissions."
-        ) from error

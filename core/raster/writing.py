@@ -101,10 +101,10 @@ class StackWriter:
             return
         with _disk_errors(self.path):
             self._dataset.FlushCache()
-            self._dataset = None
+            self._close()
             if self._format == COG:
                 self._make_cog()
-            # Closing tells of no failure: a directory that was torn by a full disk shows here.
+            # A directory that was torn by a full disk shows here at the latest.
             made = gdal.Open(str(self._work))
             if made.RasterCount != len(self.bands):
                 raise RuntimeError("the file is not whole")
@@ -115,15 +115,24 @@ class StackWriter:
         try:
             if kind is None:
                 self.finish()
-            elif self._dataset is not None and hasattr(self._dataset, "MarkSuppressOnClose"):
-                # What is about to be removed need not be compressed first (GDAL 3.7 and newer can leave it).
-                self._dataset.MarkSuppressOnClose()
-            self._dataset = None
+            elif self._dataset is not None:
+                if hasattr(self._dataset, "MarkSuppressOnClose"):
+                    # What is about to be removed need not be compressed first (GDAL 3.7 and newer can leave it).
+                    self._dataset.MarkSuppressOnClose()
+                with contextlib.suppress(RuntimeError):
+                    self._close()
         except BaseException as failure:
-            self._dataset = None
+            with contextlib.suppress(RuntimeError):
+                self._close()
             self._whole.__exit__(type(failure), failure, failure.__traceback__)
             raise
         self._whole.__exit__(kind, error, trace)
+
+    def _close(self) -> None:
+        """Raises RuntimeError where that fails; left to Python, it would be printed as an error of the program."""
+        dataset, self._dataset = self._dataset, None
+        if dataset is not None:
+            gdal.Dataset.__swig_destroy__(dataset)
 
     def _make_cog(self) -> None:
         """The finished GeoTIFF as a COG, in its place. Overviews of values are means, of codes the most frequent."""

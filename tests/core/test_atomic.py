@@ -80,6 +80,24 @@ def test_a_target_that_became_a_folder_meanwhile_is_a_sentence(tmp_path: Path) -
     assert os.listdir(tmp_path) == ["map.tif"]
 
 
+def test_gdals_virtual_files_are_refused(tmp_path: Path) -> None:
+    for path in ("/vsimem/map.tif", Path("/vsis3/bucket/map.tif")):
+        with pytest.raises(InputError, match="lies in no folder of this computer"):
+            check_output(path)
+
+
+def test_a_link_leads_to_the_file_that_is_written(tmp_path: Path) -> None:
+    (tmp_path / "large disk").mkdir()
+    target, link = tmp_path / "large disk" / "map.tif", tmp_path / "map.tif"
+    link.symlink_to(target)
+    for content in (b"first", b"second"):
+        with whole_file(link) as work:
+            assert work.parent == target.parent
+            work.write_bytes(content)
+        assert link.is_symlink() and target.read_bytes() == content
+    assert os.listdir(tmp_path / "large disk") == ["map.tif"]
+
+
 def test_outputs_are_tried_before_the_work_and_leave_no_trace(tmp_path: Path) -> None:
     check_output(tmp_path / "new" / "folder" / "map.tif")
     (tmp_path / "file").write_text("not a folder")

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...progress import Progress
 from ...raster.periods import Period
 from ...raster.stack import Band, StackWriter
 from ...raster.tiles import strips
+from ...raster.work import Work
 from ...statistics import correlation
 from .bands import Image
 from .finished import Finished
@@ -83,18 +83,18 @@ def assemble(
     quality: str | Path | None,
     details: str | Path | None,
     mapped: int,
-    output_format: str,
-    progress: Progress,
+    work: Work,
 ) -> tuple[list[DateResult], list[Picture]]:
     """Copy each date's bands into the outputs, in order of time. mapped: the band of the pictures. Raises Cancelled."""
     images, names = plan.wanted, plan.names
+    progress = work.progress.part(0.9, 1.0)
     extra = detail_bands(names)
     tags = {"FUSION_METHOD": options.method}
     with ExitStack() as stack:
 
         def writer(path: str | Path, bands: list[Band], dtype: str = "float32", nodata: float = -9999.0) -> StackWriter:
-            made = StackWriter(path, source.grid, bands, tags, dtype, nodata, output_format, progress=progress)
-            return stack.enter_context(made)
+            how = work.running.output_format, work.key, progress
+            return stack.enter_context(StackWriter(path, source.grid, bands, tags, dtype, nodata, *how))
 
         out = writer(output, [Band(name, image.period, u) for image in images for name, u in zip(names, plan.units)])
         codes = more = None

@@ -16,12 +16,13 @@ from ...raster.periods import Period
 from ...raster.running import Running
 from ...raster.threads import ThreadExecutor
 from ...raster.work import Work
+from ...raster.work_folder import remove_leftovers
 from .assembly import DateResult, Picture, assemble
 from .bands import Image
 from .evaluation import LeftOut, judge, trials
 from .finished import Finished
 from .images import Survey
-from .kept import QUALITY_BAND, VERSION, Kept, detail_bands, remove_half_written
+from .kept import QUALITY_BAND, VERSION, Kept, detail_bands
 from .options import FusionOptions
 from .plan import Group, Plan
 from .statistics import pooled
@@ -73,8 +74,7 @@ def fuse_dates(
     key = run_key(f"fuseestarfm {VERSION}", {**content, "details": details is not None}, ())
     # A strip at a time, since its search uses all threads: that is what memory allows.
     executor = None if running.scheduler else ThreadExecutor(1)
-    with _Resumable(output, key, running, progress, executor) as work:
-        remove_half_written(outputs)
+    with _Resumable(output, key, running, progress, executor, outputs[1:]) as work:
         done = {number for number, of_pass in enumerate(strips) if work.holds(of_pass, [COUNTS])}
         old |= {image.period for number, (_, images) in enumerate(batches) if number in done for image in images}
         finished = Finished(kept, work, shared, of_passes)
@@ -88,17 +88,19 @@ def fuse_dates(
             parts = [work.read(strip, ["values_0"])["values_0"] for strip in of_trial]
             left_out.append(judge(one, np.concatenate(parts, axis=1), plan.names, source))
         mapped = _mapped_band(plan, found)
-        writing = running.output_format, work.progress.part(0.9, 1.0)
-        results = assemble(plan, source, options, finished, keys, old, output, quality, details, mapped, *writing)
+        results = assemble(plan, source, options, finished, keys, old, output, quality, details, mapped, work)
     return results[0], left_out, results[1], mapped
 
 
 class _Resumable(Work):
-    """Keeps finished strips of a run that was cancelled, too: fusing a year takes hours."""
+    """Keeps finished strips of a run that was cancelled, too, since fusing a year takes hours; the next run on this
+    output that ends well removes what such runs have left, whatever their options."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is None:
+            remove_leftovers(self.output, self.running.work_folder, self._others)
         if isinstance(error, Cancelled):
             kind, error = RuntimeError, RuntimeError("stopped")
         super().__exit__(kind, error, trace)

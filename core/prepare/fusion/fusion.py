@@ -137,6 +137,8 @@ def _check(
         raise InputError(f"Unknown resampling method {run.resampling!r}: choose one of {', '.join(METHODS)}.")
     if not 0 < run.coarse_factor < math.inf:
         raise InputError(f"The factor of the coarse values must be positive, not {run.coarse_factor:g}.")
+    if len({Path(path).resolve() for path in outputs}) < len(outputs):
+        raise InputError("Two outputs would be written to one file: give each a name of its own.")
     if {Path(path).resolve() for path in outputs} & {Path(layer).resolve() for layer in (*fine, *coarse)}:
         raise InputError("An output is also an input: give the output another name.")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -83,14 +82,3 @@ class Kept:
                 metadata = band.GetMetadata() or {}
                 if KEY in metadata:
                     self._places[metadata[KEY], band.GetDescription()] = (str(path), number, metadata)
-
-
-def remove_half_written(outputs: Iterable[Path]) -> None:
-    """Remove what a killed run has left half written beside the outputs."""
-    for output in outputs:
-        stem, suffix = re.escape(output.stem), re.escape(output.suffix)
-        half_written = re.compile(rf"\.{stem}-[0-9a-f]{{8}}(-cog)?{suffix}(\.aux\.xml|\.ovr|\.msk)?")
-        with contextlib.suppress(OSError):
-            for path in output.parent.iterdir():
-                if half_written.fullmatch(path.name):
-                    path.unlink()

@@ -12,7 +12,10 @@ from osgeo import gdal
 
 from soilmoisture.core.errors import Cancelled, InputError
 from soilmoisture.core.prepare.composite import CompositeOptions, make_composites
+from soilmoisture.core.progress import Progress
+from soilmoisture.core.raster.running import Running
 from soilmoisture.core.raster.stack import Stack
+from soilmoisture.core.raster.work import Work
 
 ROWS, COLS = 3, 4
 SHAPE = (ROWS, COLS)
@@ -555,16 +558,32 @@ def test_files_may_be_laid_out_in_any_way(raster, composite, tmp_path, options):
     np.testing.assert_allclose(bands["x", "2021-01-01"][0], values.mean(axis=0), rtol=1e-5, atol=1e-7)
 
 
-def test_cancelled_runs_leave_nothing(layers, composite, cancels_after, tmp_path):
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.7])
+def test_cancelled_runs_leave_nothing(share, layers, composite, tmp_path):
+    class Stops(Progress):
+        cancelled = False
+
+        def set(self, fraction, text=""):
+            self.cancelled = self.cancelled or fraction >= share
+
     path, _ = layers(days("2021-01-01", "2021-03-01"))
     with pytest.raises(Cancelled):
-        composite(path, progress=cancels_after(1))
+        composite(path, progress=Stops(), period="5 days")
     assert not [file for file in tmp_path.iterdir() if "out" in file.name or "coverage" in file.name]
+
+
+@pytest.mark.parametrize("one", ["out.tif", "coverage.tif"])
+def test_two_runs_on_one_output_do_not_mix(one, layers, composite, tmp_path):
+    path, _ = layers(days("2021-01-01", "2021-03-01"))
+    with Work(tmp_path / one, "0" * 16, Running(), Progress()):
+        with pytest.raises(InputError, match=f"Another run is writing .*{one}"):
+            composite(path)
+    composite(path)
 
 
 def test_dates_and_hours_are_exact_in_double_precision():
     """The weights themselves, without the rounding of a float32 file: 1e-12 against plain sums."""
-    from soilmoisture.core.prepare.composite_kernels import Running, prepare
+    from soilmoisture.core.prepare.composite_kernels import Accumulator, prepare
     from soilmoisture.core.prepare.composite_periods import Clock
     from soilmoisture.core.prepare.composite_plan import plan
     from soilmoisture.core.prepare.composite_sources import Source, Variable
@@ -579,11 +598,11 @@ def test_dates_and_hours_are_exact_in_double_precision():
         one = Variable("x", "", "", method)
         one.sources = [Source(None, 1, span, *clock.layer_span(clock.local(span))) for span in spans]
         made = plan([one], [month_of(dt.date(2020, 2, 1))], "month", clock, 0.5)[0]
-        running = Running(made, 50, 0.5, False)
-        for use in made.uses:
-            index = one.sources.index(use.source)
-            running.add(*prepare(values[index].copy(), method), use)
-        found, share = running.result()
+        recipe = made.recipe({id(source): number for number, source in enumerate(one.sources)})
+        accumulator = Accumulator(recipe, 50, 0.5, False)
+        for use in recipe.uses:
+            accumulator.add(*prepare(values[use.source].copy(), method), use)
+        found, share = accumulator.result()
         total, weight = np.zeros(50), np.zeros(50)
         begin, end = dt.datetime(2020, 2, 1), dt.datetime(2020, 3, 1)
         for span, field in zip(spans, values):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib.util
+import json
 import os
 import signal
 import socket
@@ -11,7 +12,10 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
+from concurrent.futures import Future
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,12 +29,15 @@ from soilmoisture.core.prepare.composite import CompositeOptions, make_composite
 from soilmoisture.core.prepare.fusion.fusion import FusionRun, fuse_layers
 from soilmoisture.core.prepare.fusion.options import FusionOptions
 from soilmoisture.core.progress import Progress
-from soilmoisture.core.raster import cluster, shipping
+from soilmoisture.core.raster import cluster, connection, remote, shipping
 from soilmoisture.core.raster.grid import ease_grid
+from soilmoisture.core.raster.parts import write_part
 from soilmoisture.core.raster.periods import day
 from soilmoisture.core.raster.running import Running
 from soilmoisture.core.raster.stack import Band, StackWriter
+from soilmoisture.core.raster.work import Work
 
+ROOT = Path(__file__).resolve().parents[3]
 _spec = importlib.util.spec_from_file_location("worlds", Path(__file__).parents[1] / "downscale" / "conftest.py")
 worlds = importlib.util.module_from_spec(_spec)
 sys.modules["worlds"] = worlds
@@ -235,7 +242,7 @@ def test_a_killed_worker_is_survived_and_a_late_one_helps(many, tmp_path, tmp_pa
 def test_a_cluster_that_goes_ends_the_run_and_parts_stay(lost, many, tmp_path, tmp_path_factory, monkeypatch):
     monkeypatch.setattr(cluster, "_NO_WORKERS", 2.0)
     monkeypatch.setattr(cluster, "_LOOKS", 0.2)
-    monkeypatch.setattr(cluster, "_PATIENCE", 4.0)
+    monkeypatch.setattr(connection, "PATIENCE", 4.0)
     paths, expected = many
     made = Cluster(tmp_path_factory.mktemp("cluster"))
 
@@ -283,6 +290,50 @@ def test_cancelling_takes_less_than_a_second_and_leaves_the_cluster_alone(two_wo
     composites(paths[:5], tmp_path / "cluster.tif", Running(two_workers.address))
 
 
+@needs_dask
+def test_connecting_can_be_cancelled(layers, tmp_path):
+    class Impatient(Progress):
+        begun = None
+
+        def info(self, text):
+            if text.startswith("Connecting"):
+                self.begun = time.monotonic()
+
+        @property
+        def cancelled(self):
+            return self.begun is not None and time.monotonic() - self.begun > 0.2
+
+    impatient = Impatient()
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        with pytest.raises(Cancelled):
+            composites(
+                layers(5, 20), tmp_path / "a.tif", Running(f"tcp://127.0.0.1:{mute.getsockname()[1]}"), impatient
+            )
+    assert time.monotonic() - impatient.begun < 1.2
+    assert not list(tmp_path.glob(".*"))
+
+
+@needs_dask
+def test_no_thread_outlives_a_run(two_workers, layers, tmp_path):
+    # Those that run while the interpreter ends can take the process down with them.
+    code = (
+        "import sys, threading\n"
+        "from importlib.util import module_from_spec, spec_from_file_location\n"
+        f"spec = spec_from_file_location('soilmoisture', {str(ROOT / '__init__.py')!r},\n"
+        f"                               submodule_search_locations=[{str(ROOT)!r}])\n"
+        "sys.modules['soilmoisture'] = module_from_spec(spec)\n"
+        "from soilmoisture.core.prepare.composite import make_composites\n"
+        "from soilmoisture.core.raster.running import Running\n"
+        "make_composites(sys.argv[3:], sys.argv[1], running=Running(sys.argv[2]))\n"
+        "print([one.name for one in threading.enumerate()])\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "a.tif"), two_workers.address, *layers(31, 20)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "['MainThread']\n", "")
+
+
 def refused(words, paths, out, running):
     with pytest.raises(InputError) as caught:
         composites(paths, out, running)
@@ -297,7 +348,6 @@ def test_what_workers_cannot_see_is_told(two_workers, layers, tmp_path):
     paths = layers(5, 20)
     hidden = "/vsimem/x_2021-01-06.tif"
     gdal.Translate(hidden, paths[0])
-    gdal.Open(hidden, gdal.GA_Update).SetDescription("")
     dataset = gdal.Open(hidden, gdal.GA_Update)
     dataset.GetRasterBand(1).SetMetadataItem("PERIOD_START", "2021-01-06")
     dataset.GetRasterBand(1).SetMetadataItem("PERIOD_END", "2021-01-07")
@@ -309,6 +359,25 @@ def test_what_workers_cannot_see_is_told(two_workers, layers, tmp_path):
     gdal.Unlink(hidden)
     running = Running(two_workers.address, work_folder="/vsimem/work")
     refused(["The worker tcp://127.0.0.1:", "cannot see the work folder"], paths, tmp_path / "b.tif", running)
+
+
+def test_what_was_mended_is_seen_at_the_next_call(tmp_path):
+    folder, away = tmp_path / "work", tmp_path / "away"
+    folder.mkdir()
+    write_part(str(folder / "a.shared"), "key", {})
+    text = json.dumps(
+        {
+            "digest": uuid.uuid4().hex,
+            "common": str(folder / "a.shared"),
+            "key": "key",
+            "inputs": [],
+            "numpy": np.__version__,
+        }
+    ).encode()
+    folder.rename(away)
+    assert "cannot see the work folder" in remote.look(text)
+    away.rename(folder)
+    assert remote.look(text) == ""
 
 
 @needs_dask
@@ -341,6 +410,34 @@ def test_a_worker_without_what_it_needs_is_named(package, layers, tmp_path, tmp_
         made.close()
 
 
+class Idle:
+    """An executor that notes how many parts were under way at once; another worker joins after ten of them."""
+
+    most, under_way, largest = 4, 0, 0
+
+    def submit(self, function, common, part, path, key):
+        self.under_way += 1
+        self.largest = max(self.largest, self.under_way)
+        done = Future()
+        done.set_result({})
+        return done
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize(("scheduler", "most"), [("tcp://10.0.0.5:8786", 8), ("", 1)])
+def test_memory_here_does_not_bound_what_a_cluster_has_under_way(scheduler, most, tmp_path):
+    idle = Idle()
+    parts = [SimpleNamespace(name=str(number), pixels=1) for number in range(20)]
+    running = Running(scheduler, memory_mib=64)
+    with Work(tmp_path / "a.tif", "0" * 16, running, Progress(), idle) as work:
+        for number, _ in enumerate(work.run(dict, None, parts, Progress(), part_bytes=2**40)):
+            idle.under_way -= 1
+            idle.most = 8 if number >= 10 else 4
+    assert idle.largest == most
+
+
 @needs_dask
 def test_two_releases_share_a_cluster(two_workers, layers, tmp_path, monkeypatch):
     paths = layers(10, 60)
@@ -357,10 +454,24 @@ def test_two_releases_share_a_cluster(two_workers, layers, tmp_path, monkeypatch
 
 
 @needs_dask
+def test_a_late_worker_that_cannot_do_its_share_is_named(two_workers, layers, tmp_path, monkeypatch):
+    # Late: it was not there when all were asked, and looks before its first part.
+    monkeypatch.setattr(cluster.ClusterExecutor, "_look", lambda self, task: None)
+    running = Running(two_workers.address, work_folder="/vsimem/work")
+    refused(["The worker tcp://127.0.0.1:", "cannot see the work folder"], layers(5, 20), tmp_path / "a.tif", running)
+
+
+@needs_dask
+@pytest.mark.parametrize("address", ["127.0.0.1", "tcp://10.0.0.5", "tcp://10.0.0.5:port"])
+def test_an_address_without_a_port_is_refused_at_once(address, layers, tmp_path):
+    refused([f"The scheduler {address}", "no address with a port"], layers(5, 20), tmp_path / "a.tif", Running(address))
+
+
+@needs_dask
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "no address", "http://127.0.0.1:80", "tls://127.0.0.1:9"])
 def test_a_scheduler_that_does_not_answer(address, layers, tmp_path, monkeypatch):
-    assert cluster._PATIENCE <= 9
-    monkeypatch.setattr(cluster, "_PATIENCE", 0.5)
+    assert connection.PATIENCE <= 9
+    monkeypatch.setattr(connection, "PATIENCE", 0.5)
     refused([f"The scheduler {address} does not answer"], layers(5, 20), tmp_path / "a.tif", Running(address))
     assert not list(tmp_path.glob(".*"))
 

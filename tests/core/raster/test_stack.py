@@ -351,6 +351,36 @@ def test_opened_closes_what_it_opened(tmp_path: Path) -> None:
         pytest.fail("the block must not begin")
 
 
+def test_bytes_of_the_blocks_along_a_row(tmp_path):
+    grid = ease_grid(9, 188, 876, 600, 900)
+    with StackWriter(tmp_path / "a.tif", grid, [Band("a"), Band("b")], dtype="uint8", nodata=255) as out:
+        out.write(1, np.zeros(grid.shape))
+    with Stack.open(tmp_path / "a.tif") as stack:
+        assert stack.block_row_bytes(2) == 256 * 900
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
+def test_a_disk_that_is_full_while_a_file_is_closed_is_told_in_one_sentence(tmp_path):
+    script = f"""
+import resource, signal, numpy as np
+from soilmoisture.core.errors import InputError
+from soilmoisture.core.raster.grid import Grid
+from soilmoisture.core.raster.stack import Band, StackWriter
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    with StackWriter({str(tmp_path / "a.tif")!r}, Grid("", (0, 1, 0, 900, 0, -1), 600, 900), [Band("a")]) as out:
+        out.write(1, np.random.default_rng(0).random((600, 900)))
+except InputError as error:
+    print(error)
+"""
+    package = Path(__file__).resolve().parents[3] / "benchmarks"
+    code = f"import sys; sys.path.insert(0, {str(package)!r}); import package\n{script}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "a.tif cannot be written (is the disk full?)" in done.stdout
+    assert done.returncode == 0 and "Traceback" not in done.stderr and not list(tmp_path.iterdir())
+
+
 def test_block_cache_is_small_inside_and_as_before_outside() -> None:
     before = gdal.GetCacheMax()
     with pytest.raises(ValueError), small_block_cache(16):

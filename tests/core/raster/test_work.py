@@ -15,7 +15,8 @@ from soilmoisture.core.progress import Progress
 from soilmoisture.core.raster import parts as part_files
 from soilmoisture.core.raster.parts import read_part, write_part
 from soilmoisture.core.raster.running import Running
-from soilmoisture.core.raster.work import Work, check_cancelled, work_folder
+from soilmoisture.core.raster.work import Work, check_cancelled
+from soilmoisture.core.raster.work_folder import work_folder
 
 KEY = "0123456789abcdef"
 computed: list[str] = []
@@ -300,3 +301,22 @@ def test_progress_is_proportional_and_ends_at_one(tmp_path):
 
     run(tmp_path, progress=Notes())
     assert seen == pytest.approx([number / 12 for number in range(13)])
+
+
+def test_decoded_rows_of_blocks_stay_as_far_as_memory_allows():
+    gibi = 2**30
+    assert Running(memory_mib=64).block_cache_mib(gibi) == 16
+    assert Running(memory_mib=8192).block_cache_mib(10**6) == 192
+    assert 2 * 300 <= Running(memory_mib=8192).block_cache_mib(300 * 2**20) <= 2 * 300 + 1
+    assert Running(memory_mib=1024).block_cache_mib(gibi) == 256
+
+
+def test_cloud_storage_that_takes_nothing_is_told(monkeypatch):
+    def refuses(*_):
+        raise RuntimeError("PUT failed")
+
+    monkeypatch.setattr(part_files.gdal, "VSIFCloseL", refuses)
+    with pytest.raises(InputError, match=r"cannot be written to /vsimem/refused \(PUT failed\)"):
+        write_part("/vsimem/refused/a.part", KEY, {"x": np.zeros(3)})
+    monkeypatch.setattr(part_files.gdal, "ReadDir", refuses)
+    assert part_files.list_folder("/vsimem/refused") == []

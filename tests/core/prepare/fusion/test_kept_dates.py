@@ -108,23 +108,35 @@ def test_values_that_changed_are_never_taken_from_an_earlier_run(tmp_path, layer
 
 def test_a_killed_run_leaves_nothing_behind_the_next_one(tmp_path, layers, cancels_after):
     fine, coarse, _ = layers()
-    out = tmp_path / "out.tif"
-    stale = [tmp_path / ".out-89abcdef.tif", tmp_path / ".out-89abcdef.tif.ovr"]
-    others = [tmp_path / ".outer-89abcdef.tif", tmp_path / ".out-other.tif"]
+    out, flags = tmp_path / "out.tif", tmp_path / "flags.tif"
+    mark, folder = "0123456789abcdef", tmp_path / ".out-work-0123456789abcdef"
+    folder.mkdir()
+    stale = [
+        *(tmp_path / f".{name}" for name in (f"out-{mark}.tif", f"out-{mark}.tif.ovr", f"flags-{mark}.tif")),
+        folder / "0000-00000000.part",
+        folder / "0000-00000000.part-01234567",
+    ]
+    others = [tmp_path / f".outer-{mark}.tif", tmp_path / ".out-other.tif"]
     for path in stale + others:
         path.write_text("half")
+    with pytest.raises(Cancelled):
+        fuse_layers(fine, coarse, out, flags, run=RUN, progress=cancels_after(3))
+    assert list(tmp_path.glob(".out-work*")) == [folder] and not list(tmp_path.glob("*.tif.lock"))
     refused(["also an input"], fine, coarse, fine[0], run=RUN)
+    refused(["Two outputs"], fine, coarse, out, out, run=RUN)
     refused(["no date to predict"], fine, coarse[::3], out, run=RUN)
-    fuse_layers(fine, coarse, out, run=RUN)
+    assert folder.exists()
+    fuse_layers(fine, coarse, out, flags, run=RUN)
     assert not any(path.exists() for path in stale) and all(path.exists() for path in others)
-    assert not list(tmp_path.glob(".out-work*")) and not list(tmp_path.glob(".out.tif*"))
+    assert sorted(tmp_path.glob(".*")) == sorted(others)
 
 
-def test_two_runs_on_one_output_do_not_mix(tmp_path, layers):
+@pytest.mark.parametrize("one", ["out.tif", "flags.tif"])
+def test_two_runs_on_one_output_do_not_mix(one, tmp_path, layers):
     fine, coarse, _ = layers()
     out = tmp_path / "out.tif"
-    with Work(out, "0" * 16, Running(), Progress()):
-        refused(["Another run is writing", "out.tif"], fine, coarse, out, run=RUN)
+    with Work(tmp_path / one, "0" * 16, Running(), Progress()):
+        refused(["Another run is writing", one], fine, coarse, out, tmp_path / "flags.tif", run=RUN)
     assert not out.exists()
 
 
