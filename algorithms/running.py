@@ -28,7 +28,8 @@ def add_running(algorithm: SoilMoistureAlgorithm) -> None:
         tr("Memory for blocks (MiB)"),
         None,
         tr(
-            "What blocks in work may take. Empty: a quarter of the free memory. It changes the speed, never the result."
+            "What blocks in work may take, from 64. Empty: a quarter of the free memory. It changes the speed, never "
+            "the result."
         ),
         advanced=True,
         whole=True,
