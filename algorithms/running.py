@@ -40,7 +40,7 @@ def add_running(algorithm: SoilMoistureAlgorithm) -> None:
         THREADS,
         tr("Threads"),
         None,
-        tr("How many blocks are computed at once. Empty: as in the settings of QGIS. It never changes the result."),
+        tr("How many blocks are computed at once, from 1. Empty: as QGIS is set to. It never changes the result."),
         advanced=True,
         whole=True,
         optional=True,

@@ -46,7 +46,7 @@ class Resampler:
         self._method, self._split = method, 1
         self._offset = _pixel_offset(source.grid, fine)
         self._area = AreaMean(source, band, fine) if self.how == AVERAGE and source.grid.same_crs(fine) else None
-        self._of_thread = threading.local()  # GDAL's datasets are for one thread
+        self._of_thread: dict[int, Stack] = {}  # GDAL's datasets are for one thread
         if self._offset is not None or self._area is not None:
             return
         if self.how == AVERAGE:
@@ -92,11 +92,13 @@ class Resampler:
         return values
 
     def _warped(self) -> Stack:
-        stack: Stack | None = getattr(self._of_thread, "stack", None)
+        # Not threading.local: what the main thread holds there lives until the interpreter ends, when GDAL is gone.
+        thread = threading.get_ident()
+        stack = self._of_thread.get(thread)
         if stack is None:
             method = NEAREST if self.how == AVERAGE else self._method
             warped = _warp(self._source.path, self._band, self._fine.subdivide(self._split), method)
-            stack = self._of_thread.stack = Stack(self._source.path, warped)
+            stack = self._of_thread[thread] = Stack(self._source.path, warped)
         return stack
 
     def _check_source(self) -> None:

@@ -113,6 +113,18 @@ def test_mistakes_are_sentences(fuse: Any, images: Any, tmp_path: Path) -> None:
             fuse(**{"FINE": fine, "COARSE": coarse, "OUTPUT": str(tmp_path / "out.tif"), **changed})
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="this system does not list open files")
+def test_a_failed_run_lets_go_of_its_inputs(fuse: Any, images: Any, tmp_path: Path) -> None:
+    """QGIS keeps the error that ends a run; it must not keep files open with it."""
+    from qgis.core import QgsProcessingException
+
+    fine, coarse = images
+    with pytest.raises(QgsProcessingException, match="valid range"):
+        fuse(FINE=fine, COARSE=coarse, MINIMUM=0.6, OUTPUT=str(tmp_path / "out.tif"))
+    still_open = {str(one.resolve()) for one in Path("/proc/self/fd").iterdir()}
+    assert not still_open & {str(Path(path).resolve()) for path in (*fine, *coarse)}
+
+
 def test_a_cancelled_run_leaves_nothing(run: Any, fuse: Any, images: Any, tmp_path: Path) -> None:
     from qgis.core import QgsProcessingException, QgsProcessingFeedback
 
