@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from traceback import clear_frames
 from typing import Any
 
 from qgis.core import (
@@ -190,7 +189,6 @@ class SoilMoistureAlgorithm(QgsProcessingAlgorithm):
             return self.work(parameters, context, FeedbackProgress(feedback))
         except (InputError, Cancelled) as error:
             sentence = str(error)
-            _let_go(error)
         # Outside of the clause: QGIS keeps what is raised, and with it would keep every file and array of the run.
         raise QgsProcessingException(sentence)
 
@@ -299,13 +297,6 @@ def _raster_path(layer: QgsMapLayer) -> str:
     if layer.providerType() != "gdal":
         raise QgsProcessingException(f"Layer {layer.name()} is not a raster file: export it to GeoTIFF first.")
     return layer.source()
-
-
-def _let_go(error: BaseException | None) -> None:
-    """Release what the frames of a failed run hold: open rasters, arrays."""
-    while error is not None:
-        clear_frames(error.__traceback__)
-        error = error.__cause__ or error.__context__
 
 
 def plain_path(value: Any) -> str | None:
