@@ -168,6 +168,7 @@ def difference_ci(
             min(-0.25 * reach, 1.1 * np.nanmin(np.append(low, 0))),
             max(0.25 * reach, 1.1 * np.nanmax(np.append(high, 0))),
         )
+        axes.locator_params(axis="x", nbins=5)  # of many digits no more have room
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x")
