@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from osgeo import gdal
 
@@ -77,11 +80,20 @@ def _size_and_start(path: str) -> tuple[int, bytes]:
         raise BadFile(path, "there is no such file.")
     if status.IsDirectory():
         return 1, b"folder"  # some formats are folders
-    handle = gdal.VSIFOpenL(path, "rb")
+    with _opened(path) as handle:
+        return int(status.size), bytes(gdal.VSIFReadL(1, 4096, handle) or b"")
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[Any]:
+    try:
+        handle = gdal.VSIFOpenL(path, "rb")
+    except RuntimeError:
+        handle = None  # newer GDAL raises where older ones give nothing
     if handle is None:
         raise BadFile(path, "the file cannot be read; check its permissions.")
     try:
-        return int(status.size), bytes(gdal.VSIFReadL(1, 4096, handle) or b"")
+        yield handle
     finally:
         gdal.VSIFCloseL(handle)
 
@@ -111,14 +123,12 @@ def _netcdf3_size(path: str, version: int) -> int:
     Needed because the netCDF library reads zeros, without an error, past the end of a truncated file.
     """
     status = gdal.VSIStatL(path)
-    handle = gdal.VSIFOpenL(path, "rb")
     try:
-        return _Netcdf3Header(handle, version).file_size()
+        with _opened(path) as handle:
+            return _Netcdf3Header(handle, version).file_size()
     except (struct.error, KeyError, IndexError, MemoryError):
         # The header itself is cut.
         return int(status.size) + 1
-    finally:
-        gdal.VSIFCloseL(handle)
 
 
 class _Netcdf3Header:
