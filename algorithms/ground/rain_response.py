@@ -24,9 +24,9 @@ from ...core.progress import Progress
 from ..fields import plain
 from ..styling import graduated, style_when_loaded
 from .optional_stations import OptionalStations
-from .score_outputs import declare_score_outputs, write_score_outputs
+from .score_outputs import declare_score_outputs, write_rows, write_score_outputs
 from .styles import R_CLASSES, polygons
-from .zone_source import check_field, shape_of, write_rows, zones_of
+from .zone_source import check_field, shape_of, zones_of
 
 
 class RainResponse(OptionalStations):

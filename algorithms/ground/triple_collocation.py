@@ -22,9 +22,9 @@ from ...core.errors import InputError
 from ...core.progress import Progress
 from ..styling import factor_style, graduated, style_when_loaded
 from .optional_stations import OptionalStations
-from .score_outputs import declare_score_outputs, write_score_outputs
+from .score_outputs import declare_score_outputs, write_rows, write_score_outputs
 from .styles import SNR_CLASSES, polygons
-from .zone_source import ZONE_NAME, ZONES, declare_zones, shape_of, write_rows, zones_of
+from .zone_source import ZONE_NAME, ZONES, declare_zones, shape_of, zones_of
 
 
 class TripleCollocation(OptionalStations):

@@ -5,10 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from qgis.core import (
-    QgsCoordinateReferenceSystem,
-    QgsFeature,
-    QgsFeatureSink,
-    QgsFields,
     QgsGeometry,
     QgsPointXY,
     QgsProcessing,
@@ -24,12 +20,12 @@ from qgis.core import (
     QgsProcessingParameterString,
     QgsWkbTypes,
 )
-from qgis.PyQt.QtCore import QMetaType
 
 from ...core.errors import InputError
 from ...core.progress import Progress
-from ..fields import field_of_type, plain
+from ..fields import plain
 from ..styling import graduated, style_when_loaded
+from .score_outputs import write_rows
 from .station_source import StationSource
 from .styles import GAIN_CLASSES, R_CLASSES
 
@@ -208,33 +204,12 @@ class ValidatePoints(StationSource):
         product = result.products[0]
         stations = (*product.stations, *product.missing)
         rows = [row.flat() for row in stations]
-        fields = QgsFields()
-        names = list(rows[0]) if rows else []
-        for name in names:
-            text = any(isinstance(row.get(name), str) for row in rows)
-            fields.append(field_of_type(name, QMetaType.Type.QString if text else QMetaType.Type.Double))
-        crs = QgsCoordinateReferenceSystem.fromWkt(result.crs_wkt)
-        self.make_folder(parameters, self.OUTPUT)
-        sink, identifier = self.parameterAsSink(parameters, self.OUTPUT, context, fields, QgsWkbTypes.Type.Point, crs)
-        if sink is None:
-            raise InputError(self.invalidSinkError(parameters, self.OUTPUT))
-        for station, row in zip(stations, rows):
-            feature = QgsFeature(fields)
-            feature.setGeometry(QgsGeometry.fromPointXY(QgsPointXY(station.x, station.y)))
-            feature.setAttributes([_value(row.get(name)) for name in names])
-            sink.addFeature(feature, QgsFeatureSink.Flag.FastInsert)
-        del sink
-        by_gain = "dR_smooth" in names
+        places = [QgsGeometry.fromPointXY(QgsPointXY(station.x, station.y)) for station in stations]
+        kind = QgsWkbTypes.Type.Point
+        identifier = write_rows(self, parameters, self.OUTPUT, context, places, rows, kind, result.crs_wkt)
+        by_gain = any("dR_smooth" in row for row in rows)
         style = graduated("dR_smooth", GAIN_CLASSES) if by_gain else graduated("R", R_CLASSES)
         style_when_loaded(
             context, identifier, self.tr("Stations: gain in R") if by_gain else self.tr("Stations: R"), style
         )
         return identifier
-
-
-def _value(value: Any) -> Any:
-    """Attributes are plain numbers and text; NaN is null."""
-    if isinstance(value, (str, bool)) or value is None:
-        return value
-    number = float(value)
-    return number if number == number else None

@@ -19,9 +19,9 @@ from qgis.core import (
 from ...core.progress import Progress
 from ..base import SoilMoistureAlgorithm
 from ..styling import factor_style, style_when_loaded
-from .score_outputs import declare_score_outputs, write_score_outputs
+from .score_outputs import declare_score_outputs, write_rows, write_score_outputs
 from .styles import R_CLASSES, polygons
-from .zone_source import ZONE_NAME, ZONES, declare_zones, shape_of, write_rows, zones_of
+from .zone_source import ZONE_NAME, ZONES, declare_zones, shape_of, zones_of
 
 
 class ValidateRaster(SoilMoistureAlgorithm):
